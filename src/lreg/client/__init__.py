@@ -1,0 +1,1 @@
+"""Other registries: the transport, tokens and credentials, a registry handle, copying."""

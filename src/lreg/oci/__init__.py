@@ -1,0 +1,1 @@
+"""The vocabulary of images and registries: frozen values, parsed once, without I/O."""

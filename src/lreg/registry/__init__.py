@@ -1,0 +1,1 @@
+"""The server: routes to handlers to responses, who may write, TLS, metrics."""
