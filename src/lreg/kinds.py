@@ -30,14 +30,22 @@ class Kind(Generic[T]):
     Attributes:
         name: what a value is called, in upper case as a placeholder in `--help`.
         parse: from text, and the folder that relative paths are relative to; raises UsageError.
-        toml: to what stands right of `=` in `lreg.toml`.
+        text: the other way.
         choices: the only texts there are, or none where there are endless.
+        bare: whether it stands without quotes in `lreg.toml`.
     """
 
     name: str
     parse: Callable[[str, Path], T]
-    toml: Callable[[T], str]
+    text: Callable[[T], str] = str
     choices: tuple[str, ...] = ()
+    bare: bool = False
+
+    def toml(self, value: T) -> str:
+        """Return what stands right of `=` in `lreg.toml`."""
+        text = self.text(value)
+        # JSON's strings are TOML's basic strings.
+        return text if self.bare else json.dumps(text, ensure_ascii=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,20 +160,13 @@ def _choice(name: str, *choices: str) -> Kind[str]:
             raise UsageError(f"{text!r} is not one of {', '.join(choices)}")
         return text
 
-    return Kind(name, parse, json.dumps, choices)
+    return Kind(name, parse, choices=choices)
 
 
-def _quoted(value: object) -> str:
-    # JSON's strings are TOML's basic strings.
-    return json.dumps(str(value), ensure_ascii=False)
-
-
-PATH = Kind("path", _path, _quoted)
-SWITCH = Kind("switch", _switch, lambda value: "true" if value else "false")
-DURATION = Kind(
-    "duration", lambda text, _: parse_duration(text), lambda s: _quoted(show_duration(s))
-)
-LISTEN = Kind("address", ListenAddress.parse, _quoted)
+PATH = Kind("path", _path)
+SWITCH = Kind("switch", _switch, lambda value: "true" if value else "false", bare=True)
+DURATION = Kind("duration", lambda text, _: parse_duration(text), show_duration)
+LISTEN = Kind("address", ListenAddress.parse)
 TLS = _choice("tls", "off", "auto")
 LOG_LEVEL = _choice("level", "debug", "info", "warning", "error")
 LOG_FORMAT = _choice("format", "text", "json")

@@ -1,1 +1,112 @@
 """The command line: one command a file; wires, prints, exits."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import sys
+from typing import NoReturn, cast
+
+import click
+
+from lreg import __version__
+from lreg.errors import LregError
+
+_SERVER, _IMAGES = "The registry here", "Images, in any registry"
+
+# What `lreg --help` says, so that it imports none of them: each is `command` in lreg.cli.<name>.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "serve": (_SERVER, "Serve the registry in the foreground."),
+    "start": (_SERVER, "Start the registry in the background."),
+    "stop": (_SERVER, "Stop the registry that runs in the background."),
+    "status": (_SERVER, "Say whether it runs, where it listens, where the store lies."),
+    "address": (_SERVER, "Print the HOST:PORT under which others reach it."),
+    "service": (_SERVER, "Have systemd keep the registry running."),
+    "config": (_SERVER, "Show the settings and where each comes from."),
+    "ca": (_SERVER, "Print the certificate of the private CA, for clients to trust."),
+    "ls": (_IMAGES, "List repositories and their tags."),
+    "tags": (_IMAGES, "List the tags of a repository."),
+    "inspect": (_IMAGES, "Show what an image is made of."),
+    "rm": (_IMAGES, "Remove images."),
+    "copy": (_IMAGES, "Copy an image from one registry to another."),
+    "completion": ("The shell", "Print the completion script for bash, zsh or fish."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command only when it is the one asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the commands' names in the order of the help."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return the command, imported now; None where there is none of that name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"lreg.cli.{cmd_name}")
+        return cast("click.Command", module.command)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return what is to run; raise click.UsageError naming the nearest command."""
+        if args[0] not in COMMANDS and not args[0].startswith("-"):
+            near = difflib.get_close_matches(args[0], COMMANDS, n=1, cutoff=0)
+            raise click.UsageError(f"there is no command {args[0]!r}; the nearest is {near[0]!r}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands with one line each, by section."""
+        for section in dict.fromkeys(section for section, _ in COMMANDS.values()):
+            with formatter.section(section):
+                formatter.write_dl(
+                    [(name, line) for name, (at, line) in COMMANDS.items() if at == section]
+                )
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, "-V", "--version", message="%(prog)s %(version)s")
+def root() -> None:
+    """A container registry on one machine, and the commands to look after it.
+
+    The commands for images speak to $LOCAL_REGISTRY (HOST:PORT or URL), else to the lreg that runs
+    here, else to 127.0.0.1:5000.
+    """
+
+
+def main() -> NoReturn:
+    """Run the command line and exit: an error is one line on stderr and its exit code."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line; return the exit code."""
+    try:
+        code = root.main(arguments, prog_name="lreg", standalone_mode=False)
+    except click.exceptions.Abort:
+        return 130
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return error.exit_code
+    except click.ClickException as error:
+        context = getattr(error, "ctx", None)
+        path = context.command_path if context else "lreg"
+        _complain(f"{_sentence(error.format_message())} ({path} --help says more)")
+        return error.exit_code
+    except LregError as error:
+        _complain(str(error))
+        return error.exit_code
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        _complain(f"{where}{error.strerror or error}")
+        return 1
+    return code if isinstance(code, int) else 0
+
+
+def _sentence(text: str) -> str:
+    return " ".join(text.split()).rstrip(".")
+
+
+def _complain(text: str) -> None:
+    click.echo(f"lreg: {text}", err=True)

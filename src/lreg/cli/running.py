@@ -1,0 +1,118 @@
+"""The lreg that runs on a store: what it says of itself to the commands beside it.
+
+A server holds a lock on `<store>/lreg/run/lock` for as long as it lives, and keeps `serve.json`
+beside it while it answers. Whatever is left there by a crash counts for nothing without the lock.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import time
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from lreg.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A server that answers.
+
+    Attributes:
+        pid: its process.
+        urls: where it listens, such as `http://127.0.0.1:5000`, in the order of the setting.
+        started: when it began to answer, in seconds since 1970.
+        version: lreg's.
+        ca: the file with the CA to trust, or None where it has none of its own.
+        log: the file it logs to, or None where that is stderr.
+    """
+
+    pid: int
+    urls: tuple[str, ...]
+    started: float
+    version: str
+    ca: str | None = None
+    log: str | None = None
+
+
+def run_folder(store: Path) -> Path:
+    """Return where the files about the running server of `store` lie."""
+    return store / "lreg" / "run"
+
+
+@contextmanager
+def hold(store: Path) -> Iterator[None]:
+    """Be the one server of `store` while the context lasts.
+
+    Raises:
+        UsageError: another lreg is.
+        OSError: the folder can't be made or written.
+    """
+    folder = run_folder(store)
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        if not _lock(lock):
+            raise UsageError(
+                f"another lreg serves {store}: `lreg stop` it, or choose another --store"
+            )
+        try:
+            yield
+        finally:
+            _state(store).unlink(missing_ok=True)
+    finally:
+        os.close(lock)
+
+
+def _lock(lock: int) -> bool:
+    # A command that looks (`is_held`) shares the lock for a moment: that is no other server.
+    for _ in range(10):
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def announce(store: Path, running: Running) -> None:
+    """Tell the commands beside it that this server answers; only under `hold`."""
+    state = _state(store)
+    fresh = state.with_suffix(".new")
+    fresh.write_text(json.dumps(asdict(running)) + "\n")
+    fresh.replace(state)
+
+
+def find(store: Path) -> Running | None:
+    """Return the server of `store` if one answers; None where none does or it can't be seen."""
+    if not is_held(store):
+        return None
+    try:
+        raw = json.loads(_state(store).read_text())
+        return Running(**{**raw, "urls": tuple(raw["urls"])})
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def is_held(store: Path) -> bool:
+    """Return whether a server lives on `store`, answering or not yet."""
+    with contextlib.suppress(OSError):
+        lock = os.open(run_folder(store) / "lock", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(lock)
+    return False
+
+
+def _state(store: Path) -> Path:
+    return run_folder(store) / "serve.json"

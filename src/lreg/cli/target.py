@@ -1,0 +1,99 @@
+"""Which registry the commands for images talk to."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from lreg.cli.running import find
+from lreg.config import default_store, load
+from lreg.errors import UsageError
+
+VARIABLE = "LOCAL_REGISTRY"
+_DEFAULT = "127.0.0.1:5000"
+_URL = re.compile(r"https?://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+)(:\d{1,5})?/?")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A registry to talk to.
+
+    Attributes:
+        host: `HOST:PORT` or `HOST`, an IPv6 address in brackets: the host of image references.
+        insecure: whether to speak plain HTTP to it.
+        ca: the CA to trust besides the system's, PEM, or None.
+    """
+
+    host: str
+    insecure: bool
+    ca: Path | None = None
+
+    @property
+    def url(self) -> str:
+        """Its base URL, without a slash at the end."""
+        return f"{'http' if self.insecure else 'https'}://{self.host}"
+
+
+def local_registry() -> Target:
+    """Return the registry that a command means where it names none.
+
+    `$LOCAL_REGISTRY`, else the lreg that runs on this user's store or on the system's, else
+    127.0.0.1:5000.
+
+    Raises:
+        UsageError: the variable is no HOST:PORT or URL, or a setting is wrong.
+    """
+    if text := os.environ.get(VARIABLE):
+        return parse_target(text)
+    for store in dict.fromkeys((load().config.store, default_store(), Path("/var/lib/lreg"))):
+        if (running := find(store)) is None:
+            continue
+        tcp = [url for url in running.urls if url.startswith(("http://", "https://"))]
+        if tcp:
+            ca = Path(running.ca) if running.ca else None
+            return _of_url(_reachable(tcp), ca)
+    return Target(_DEFAULT, insecure=True)
+
+
+def parse_target(text: str) -> Target:
+    """Return the registry that `HOST:PORT` or a URL means; raise UsageError.
+
+    Without a scheme a private or loopback address is spoken to in plain HTTP, as the local
+    registries that it stands for are; anything else in TLS.
+    """
+    if "://" in text:
+        return _of_url(text)
+    return _of_url(f"{'http' if _is_near(_host(f'//{text}')) else 'https'}://{text}")
+
+
+def _of_url(url: str, ca: Path | None = None) -> Target:
+    if not _URL.fullmatch(url):
+        raise UsageError(f"${VARIABLE}: {url!r} is not HOST:PORT nor http[s]://HOST:PORT")
+    scheme, _, host = url.rstrip("/").partition("://")
+    return Target(host, insecure=scheme == "http", ca=ca)
+
+
+def _is_near(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_private
+    except ValueError:
+        return False
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
+
+
+def _reachable(urls: list[str]) -> str:
+    # A wildcard is an address to listen on; to talk to it, take the loopback of its family.
+    best = min(urls, key=lambda url: not (_host(url).startswith("127.") or _host(url) == "::1"))
+    return best.replace("://0.0.0.0:", "://127.0.0.1:").replace("://[::]:", "://[::1]:")
