@@ -1,0 +1,1 @@
+"""Everything that proves lreg: unit and contract tests, real clients, the conformance suite."""
