@@ -190,6 +190,11 @@ class Config:
             raise UsageError("tls = auto makes its own certificate: leave tls-cert out, or tls")
 
     @property
+    def ca_folder(self) -> Path:
+        """Where the private CA lies that `tls = auto` makes."""
+        return self.store / "lreg" / "ca"
+
+    @property
     def has_tls(self) -> bool:
         """Whether the listeners speak TLS."""
         return self.tls != "off" or self.tls_cert is not None
@@ -240,17 +245,19 @@ def load(
     values: dict[str, object] = {}
     origins = dict.fromkeys(_BY_NAME, "default")
 
-    def take(setting: Setting[Any], given: object, origin: str, folder: Path) -> None:
+    def take(
+        setting: Setting[Any], given: object, origin: str, folder: Path, where: str = ""
+    ) -> None:
         try:
             values[setting.attribute] = setting.parse(given, folder)
         except UsageError as error:
-            raise UsageError(f"{origin}: {setting.name}: {error}") from None
+            raise UsageError(f"{where or origin}: {error}") from None
         origins[setting.name] = origin
 
     for key, given in (raw or {}).items():
         if key not in _BY_NAME:
             raise UsageError(f"{path}: {_unknown(key, _BY_NAME)}")
-        take(_BY_NAME[key], given, str(path), path.absolute().parent)
+        take(_BY_NAME[key], given, str(path), path.absolute().parent, f"{path}: {key}")
     for key, text in environ.items():
         if not key.startswith(_PREFIX) or key == FILE_VARIABLE or _KUBERNETES.fullmatch(key):
             continue

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_NAME = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?")
+HOST_NAME = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _UNIX = "unix:"
@@ -116,7 +116,7 @@ def _host(host: str, text: str) -> str:
         if ipaddress.ip_address(bare).version == 6 and not bracketed:
             raise UsageError(f"{text!r}: write an IPv6 address in brackets: [{bare}]:PORT")
     except ValueError:
-        if bracketed or (bare and not _NAME.fullmatch(bare)) or re.fullmatch(r"[\d.]+", bare):
+        if bracketed or (bare and not HOST_NAME.fullmatch(bare)) or re.fullmatch(r"[\d.]+", bare):
             raise UsageError(f"{text!r}: {host!r} is neither an address nor a name") from None
     return bare
 

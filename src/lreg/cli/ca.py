@@ -1,0 +1,31 @@
+"""`lreg ca`: the certificate of the private CA."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from lreg.cli.options import with_settings
+from lreg.errors import LregError
+
+if TYPE_CHECKING:
+    from lreg.config import Loaded
+
+
+@click.command()
+@with_settings("store")
+@click.option("--path", "as_path", is_flag=True, help="Print where the file lies instead.")
+def command(loaded: Loaded, *, as_path: bool) -> None:
+    """Print the certificate of the private CA, PEM, for clients to trust.
+
+    `lreg serve --tls auto` makes it when it starts for the first time.
+    """
+    file = loaded.config.ca_folder / "ca.pem"
+    try:
+        text = file.read_text()
+    except FileNotFoundError:
+        raise LregError(
+            f"there is no CA at {file}: `lreg serve --tls auto` on this store makes one"
+        ) from None
+    click.echo(str(file) if as_path else text, nl=as_path)
