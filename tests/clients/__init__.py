@@ -1,0 +1,1 @@
+"""Real clients against a running lreg; no test needs the internet."""

@@ -1,0 +1,79 @@
+"""The real clients, started once a session where they have a daemon."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support import clients
+from tests.support.daemons import Containerd, Docker
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.support.clients import Client
+    from tests.support.registries import Running
+
+
+@pytest.fixture
+def skopeo(tmp_path: Path) -> Client:
+    """A skopeo."""
+    return clients.skopeo(tmp_path / "skopeo")
+
+
+@pytest.fixture
+def podman() -> Iterator[Client]:
+    """A podman that holds no image."""
+    # Its --runroot may have no more than 50 characters.
+    with tempfile.TemporaryDirectory(prefix="lreg-") as home:
+        yield clients.podman(Path(home))
+
+
+@pytest.fixture
+def buildah(tmp_path: Path) -> Client:
+    """A buildah that holds no image."""
+    return clients.buildah(tmp_path / "buildah")
+
+
+@pytest.fixture
+def curl(registry: Running, tmp_path: Path) -> Client:
+    """A curl that trusts the registry's CA."""
+    return clients.curl(registry, tmp_path / "curl")
+
+
+@pytest.fixture(scope="session")
+def dockerd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Docker]:
+    """A dockerd of the tests' own."""
+    daemon = Docker(tmp_path_factory.mktemp("docker") / "d")
+    try:
+        yield daemon
+    finally:
+        daemon.close()
+
+
+@pytest.fixture
+def docker(dockerd: Docker, registry: Running) -> Docker:
+    """The dockerd; it trusts the registry."""
+    dockerd.trust(registry)
+    return dockerd
+
+
+@pytest.fixture(scope="session")
+def the_containerd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Containerd]:
+    """A containerd of the tests' own."""
+    daemon = Containerd(tmp_path_factory.mktemp("containerd") / "c")
+    try:
+        yield daemon
+    finally:
+        daemon.close()
+
+
+@pytest.fixture
+def containerd(the_containerd: Containerd, registry: Running) -> Containerd:
+    """The containerd, empty; it trusts the registry."""
+    the_containerd.trust(registry)
+    the_containerd.remove_images()
+    return the_containerd

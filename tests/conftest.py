@@ -1,0 +1,82 @@
+"""What tests of every kind share: real clients, said loudly when missing, and real registries."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.needs import NEEDS
+from tests.support.registries import Namespace, Running, start_docker_registry, start_lreg
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MISSING = pytest.StashKey[dict[str, str]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[MISSING] = {}
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Hold a test back whose client is missing; in CI that is a failure."""
+    for marker in item.iter_markers("client"):
+        for name in marker.args:
+            if why := NEEDS[name].lacks():
+                item.config.stash[MISSING][name] = why
+                if os.environ.get("CI") == "true":
+                    pytest.fail(f"CI=true, and {name}: {why}", pytrace=False)
+                pytest.skip(f"{name}: {why}")
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Say loudly which clients were missing: their tests promise nothing about this run."""
+    if missing := config.stash[MISSING]:
+        terminalreporter.section("MISSING CLIENTS: their tests did not run", red=True, bold=True)
+        for name, why in sorted(missing.items()):
+            terminalreporter.line(f"{name}: {why}", red=True, bold=True)
+
+
+@pytest.fixture
+def repository(request: pytest.FixtureRequest) -> str:
+    """A repository name that no other test uses."""
+    return "tests/" + re.sub(r"[^a-z0-9]+", "-", request.node.name.lower()).strip("-")
+
+
+@pytest.fixture(scope="session", params=["http", "tls"])
+def registry(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Running]:
+    """A running lreg, over plain HTTP and over TLS."""
+    scheme: str = request.param
+    running = start_lreg(tmp_path_factory.mktemp(f"lreg-{scheme}"), tls=scheme == "tls")
+    try:
+        yield running
+    finally:
+        running.stop()
+
+
+@pytest.fixture(scope="session")
+def docker_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A running docker-registry of Debian's; for tests marked with that client."""
+    folder = tmp_path_factory.mktemp("docker-registry")
+    running = start_docker_registry(folder, folder / "store")
+    try:
+        yield running
+    finally:
+        running.process.kill()
+
+
+@pytest.fixture(scope="session")
+def namespace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Namespace]:
+    """A network namespace; for tests marked with the client `namespaces`."""
+    made = Namespace(tmp_path_factory.mktemp("namespace"))
+    try:
+        yield made
+    finally:
+        made.close()

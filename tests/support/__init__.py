@@ -1,0 +1,1 @@
+"""What the tests that run real programs stand on."""

@@ -1,0 +1,127 @@
+"""Start real programs, wait until they answer, end them, and never lose what they said."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a program that has ended said."""
+
+    code: int
+    out: str
+    err: str
+
+
+def clean_environment(home: Path, **more: str) -> dict[str, str]:
+    """Return an environment in which no setting of this machine's user has a say."""
+    kept = {name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR") if name in os.environ}
+    return (
+        kept | {"HOME": str(home), "XDG_RUNTIME_DIR": str(home), "LREG_CONFIG": "/dev/null"} | more
+    )
+
+
+def attempt(
+    *argv: str, env: Mapping[str, str], stdin: bytes = b"", cwd: Path | None = None
+) -> Said:
+    """Run a program to its end (two minutes at most) and return what it said, however it ended."""
+    done = subprocess.run(
+        argv, input=stdin, env=dict(env), cwd=cwd, capture_output=True, timeout=120, check=False
+    )
+    return Said(done.returncode, done.stdout.decode(), done.stderr.decode(errors="replace"))
+
+
+def run(*argv: str, env: Mapping[str, str], stdin: bytes = b"", cwd: Path | None = None) -> Said:
+    """As `attempt`, for a program that has to succeed."""
+    said = attempt(*argv, env=env, stdin=stdin, cwd=cwd)
+    if said.code:
+        raise AssertionError(f"{' '.join(argv)}: exit {said.code}\n{said.out}{said.err}")
+    return said
+
+
+def free_port() -> int:
+    """Return a TCP port that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Program:
+    """A program that runs until it is told to end; its output goes to a file."""
+
+    def __init__(
+        self, argv: Sequence[str], log: Path, env: Mapping[str, str], cwd: Path | None = None
+    ) -> None:
+        """Start `argv`, appending stdout and stderr to `log`."""
+        self.name = argv[0]
+        self.log_file = log
+        with log.open("ab") as output:
+            # A session of its own: Ctrl-C is for pytest, whose fixtures then end the program.
+            self._process = subprocess.Popen(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=dict(env),
+                cwd=cwd,
+                start_new_session=True,
+            )
+        self.pid = self._process.pid
+
+    @property
+    def log(self) -> str:
+        """Everything it has said so far."""
+        return self.log_file.read_text(errors="replace")
+
+    def wait_until(self, answers: Callable[[], bool], seconds: float = 30) -> None:
+        """Return once `answers()` is true; fail with the log if it ends or takes too long."""
+        deadline = time.monotonic() + seconds
+        while not answers():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                self.kill()
+                raise AssertionError(f"{self.name} did not come up:\n{self.log[-4000:]}")
+            time.sleep(0.01)
+
+    def terminate(self) -> None:
+        """Send SIGTERM and return at once."""
+        self._process.terminate()
+
+    def wait(self, seconds: float = 30) -> int:
+        """Return the exit code once it has ended; fail with the log if it does not."""
+        try:
+            return self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"{self.name} did not end:\n{self.log[-4000:]}") from None
+
+    def stop(self) -> int:
+        """Send SIGTERM, unless it has ended, and return the exit code."""
+        self.terminate()
+        return self.wait()
+
+    def kill(self) -> None:
+        """End it as `kill -9` does."""
+        self._process.kill()
+        self._process.wait()
+
+    def open_files(self) -> int:
+        """Return how many descriptors it has open."""
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
+
+
+def listens(port: int) -> bool:
+    """Return whether something takes connections on that port of 127.0.0.1."""
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        return True
+    return False
