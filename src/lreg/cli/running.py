@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import json
 import os
+import signal
 import time
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -31,6 +32,7 @@ class Running:
         urls: where it listens, such as `http://127.0.0.1:5000`, in the order of the setting.
         started: when it began to answer, in seconds since 1970.
         version: lreg's.
+        grace: how many seconds running requests may take to end at a stop.
         ca: the file with the CA to trust, or None where it has none of its own.
         log: the file it logs to, or None where that is stderr.
     """
@@ -39,6 +41,7 @@ class Running:
     urls: tuple[str, ...]
     started: float
     version: str
+    grace: float
     ca: str | None = None
     log: str | None = None
 
@@ -116,3 +119,22 @@ def is_held(store: Path) -> bool:
 
 def _state(store: Path) -> Path:
     return run_folder(store) / "serve.json"
+
+
+def send(store: Path, running: Running, signal_number: int) -> None:
+    """Send a signal to the server, and to nothing else that may have its pid by now.
+
+    Raises:
+        PermissionError: it is another user's.
+    """
+    try:
+        process = os.pidfd_open(running.pid)
+    except ProcessLookupError:
+        return
+    try:
+        # The pid can't be given anew while this descriptor is open and the lock still held.
+        if find(store) == running:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(process, signal_number)
+    finally:
+        os.close(process)

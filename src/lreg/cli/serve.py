@@ -57,6 +57,7 @@ async def _serve(config: Config, example: Path | None, log_file: Path | None) ->
                 urls=tuple(urls),
                 started=time.time(),
                 version=__version__,
+                grace=config.grace,
                 ca=str(config.ca_folder / "ca.pem") if config.tls == "auto" else None,
                 log=str(log_file.absolute()) if log_file else None,
             ),
