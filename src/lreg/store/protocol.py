@@ -42,7 +42,7 @@ class Filed:
     fd: int
 
 
-T = TypeVar("T")
+T = TypeVar("T", covariant=True)
 
 Content = Held | Filed
 BLOB_TYPE = "application/octet-stream"

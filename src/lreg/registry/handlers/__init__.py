@@ -1,0 +1,1 @@
+"""One function for each call of the spec; each reads like the spec's paragraph."""

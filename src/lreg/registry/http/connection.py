@@ -1,0 +1,340 @@
+"""One connection: requests in, responses out, in order (RFC 9112).
+
+Most answers lie in memory and go out in the same turn of the loop that the request came in; the
+others get a task. Bodies go through threads in both directions (body.py, transfer.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from contextlib import suppress
+from itertools import dropwhile
+from typing import TYPE_CHECKING, cast
+
+from lreg.errors import BadRequest, RegistryError, TransferBroken
+from lreg.registry.http.body import Body
+from lreg.registry.http.messages import Request, Response, encode_head
+from lreg.registry.http.parser import MAX_HEAD, parse_head
+from lreg.registry.http.transfer import copy_file, send_file
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+
+    from lreg.registry.http.messages import Endpoint
+    from lreg.registry.http.parser import Head
+    from lreg.registry.http.server import HttpServer
+
+log = logging.getLogger(__name__)
+
+_FIRST_BUFFER = 4 << 10
+_TLS_HANDSHAKE = 0x16
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+# Seconds: for a whole head, between requests, without any progress of a body, and for the rest of
+# a body that nobody wants (closing at once would reset the connection and lose the response).
+_HEAD_TIME, _IDLE_TIME, _STALL_TIME, _LINGER_TIME = 30.0, 120.0, 60.0, 5.0
+
+
+class Connection(asyncio.BufferedProtocol):
+    """The server's end of one connection.
+
+    Attributes:
+        deadline: when the connection has been still for too long, in the loop's seconds.
+    """
+
+    def __init__(self, server: HttpServer, endpoint: Endpoint) -> None:
+        """Belong to `server`, having come in at `endpoint`."""
+        self._server = server
+        self._endpoint = endpoint
+        self._loop = server.loop
+        self._buffer = bytearray(_FIRST_BUFFER)
+        self._start = self._end = 0
+        self._body: Body | None = None
+        self._busy = self._closing = self._lingering = self._lost = False
+        self._writable: asyncio.Future[None] | None = None
+        self.deadline = self._loop.time() + _HEAD_TIME
+
+    # asyncio's side.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin to listen to the client."""
+        self._transport = cast("asyncio.Transport", transport)
+        if not self._endpoint.tls:
+            # sendfile may only begin when all that was written before is out.
+            self._transport.set_write_buffer_limits(high=0)
+        peer = transport.get_extra_info("peername")
+        self._peer = f"{peer[0]}:{peer[1]}" if isinstance(peer, tuple) else "unix"
+        self._server.connections.add(self)
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Return where the next bytes belong: the body's piece, or the buffer for heads."""
+        if self._body and not self._body.over:
+            return self._body.buffer()
+        if self._start == self._end or self._lingering:
+            self._start = self._end = 0
+        elif self._end == len(self._buffer):
+            self._make_room()
+        return memoryview(self._buffer)[self._end :]
+
+    def buffer_updated(self, count: int) -> None:
+        """Take the bytes that came."""
+        if self._body and not self._body.over:
+            self.deadline = self._loop.time() + _STALL_TIME
+            if rest := self._body.arrived(count):
+                self._keep(rest)
+        elif not self._lingering:
+            self._end += count
+            if self._busy:
+                # A pipelining client is answered in order; it waits where it sends too much.
+                if self._end == MAX_HEAD:
+                    self._transport.pause_reading()
+            else:
+                self._answer_all()
+
+    def eof_received(self) -> bool:
+        """End the connection, unless an answer is still owed to a client that only listens."""
+        if self._body and not self._body.over:
+            self._body.finish(TransferBroken("the client hung up before the end of its body"))
+        self._closing = True
+        return self._busy and not self._endpoint.tls
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Wake everyone who waits for this client."""
+        self._lost = self._closing = True
+        if self._body:
+            self._body.finish(TransferBroken("the client went away before the end of its body"))
+        self.resume_writing()
+        self._server.connections.discard(self)
+
+    def pause_writing(self) -> None:
+        """Make the next writer wait until what was written is out."""
+        self._writable = self._loop.create_future()
+
+    def resume_writing(self) -> None:
+        """Let the writer go on."""
+        if self._writable and not self._writable.done():
+            self._writable.set_result(None)
+        self._writable = None
+
+    # The server's side.
+
+    def stop(self) -> None:
+        """Take no more requests: close now, or after the response that is under way."""
+        self._closing = True
+        if not self._busy:
+            self._transport.close()
+
+    def abort(self) -> None:
+        """Drop the client, whatever it is in the middle of."""
+        if self._body:
+            self._body.finish(TransferBroken("the client stalled before the end of its body"))
+        # A thread may be sending over a duplicate of the socket: closing one would not end it.
+        with suppress(OSError):
+            self._transport.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
+        self._transport.abort()
+
+    # Requests.
+
+    def _make_room(self) -> None:
+        waiting = self._buffer[self._start : self._end]
+        size = len(self._buffer)
+        self._buffer = waiting.ljust(min(MAX_HEAD, size * 2) if not self._start else size, b"\0")
+        self._start, self._end = 0, len(waiting)
+
+    def _keep(self, rest: bytes) -> None:
+        """Keep bytes that came behind a body, for the next request."""
+        self._buffer = bytearray(rest).ljust(_FIRST_BUFFER, b"\0")
+        self._start, self._end = 0, len(rest)
+
+    def _answer_all(self) -> None:
+        """Answer every request that is here whole, until one has to wait."""
+        while not self._busy and not self._closing and self._end > self._start:
+            while self._buffer.startswith(b"\r\n", self._start, self._end):
+                self._start += 2  # RFC 9112, 2.2: ignore empty lines before a request
+            end = self._buffer.find(b"\r\n\r\n", self._start, self._end)
+            if end < 0:
+                self._check_unfinished_head()
+                return
+            data = bytes(self._buffer[self._start : end])
+            self._start = end + 4
+            self._begin(data)
+
+    def _check_unfinished_head(self) -> None:
+        # containerd 2 and Docker 29 try TLS first where HTTP is allowed, and fall back to HTTP
+        # only if a plain port answers with an HTTP/1.1 400 line.
+        if self._end > self._start and self._buffer[self._start] == _TLS_HANDSHAKE:
+            self._refuse(BadRequest("this port speaks plain HTTP, not TLS"))
+        elif self._end - self._start >= MAX_HEAD:
+            self._refuse(BadRequest("the request's headers are too large"), status=431)
+
+    def _begin(self, data: bytes) -> None:
+        """Answer the request whose head is `data`, at once or in a task."""
+        self._busy = True
+        self.deadline = self._loop.time() + _STALL_TIME
+        try:
+            head = parse_head(data)
+        except BadRequest as error:
+            self._refuse(error)
+            return
+        self._closing = self._closing or not head.keep_alive
+        body = self._server.no_body if head.length == 0 else self._begin_body(head)
+        request = Request(
+            head.method,
+            head.path,
+            head.query,
+            head.headers,
+            body,
+            self._peer,
+            self._endpoint,
+            self._loop.time(),
+        )
+        try:
+            answer = self._server.application.handle(request)
+        except Exception:  # noqa: BLE001 - a bug is answered, whatever it is
+            answer = _failed(request)
+        if isinstance(answer, Response) and not answer.release:
+            self._finish(request, answer, self._write(request, answer))
+        else:
+            self._server.spawn(self._exchange(request, answer))
+
+    def _begin_body(self, head: Head) -> Body:
+        body = self._body = Body(
+            head.length,
+            self._server.executor,
+            begin=self._send_continue if head.expects_continue else _nothing,
+            pause=self._pause_reading,
+        )
+        early = memoryview(bytes(self._buffer[self._start : self._end]))
+        self._start = self._end = 0
+        try:
+            rest = body.feed(early)
+        except BadRequest as error:
+            body.finish(error)
+        else:
+            self._keep(rest)
+        return body
+
+    def _send_continue(self) -> None:
+        if self._body and not self._body.received and not self._lost:
+            self._transport.write(_CONTINUE)
+
+    def _pause_reading(self, pause: bool) -> None:
+        if self._lost:
+            return
+        if pause:
+            self._transport.pause_reading()
+        else:
+            self._transport.resume_reading()
+
+    def _refuse(self, error: RegistryError, status: int = 400) -> None:
+        """Answer something that is not a request, and close."""
+        self._closing, self._busy = True, False
+        text = f"{error}\n".encode()
+        response = Response(status, {"Content-Type": "text/plain; charset=utf-8"}, (text,))
+        self._transport.write(encode_head(response, self._server.date, close=True) + text)
+        self._linger()
+
+    # Responses.
+
+    async def _exchange(self, request: Request, answer: Response | Awaitable[Response]) -> None:
+        """Send an answer that has to be waited for, or whose body is in files."""
+        try:
+            response = answer if isinstance(answer, Response) else await answer
+        except Exception:  # noqa: BLE001 - a bug is answered, whatever it is
+            response = _failed(request)
+        sent = self._write(request, response)
+
+        def progress(count: int) -> None:
+            nonlocal sent
+            sent += count
+            self.deadline = self._loop.time() + _STALL_TIME
+
+        try:
+            if request.method != "HEAD":
+                await self._send_files(response, progress)
+        except TransferBroken as error:
+            response.fields["broken"] = str(error)
+            self.abort()
+        finally:
+            if response.release:
+                response.release()
+        self._finish(request, response, sent)
+        if not self._lost:
+            self._transport.resume_reading()
+            self._answer_all()
+
+    def _write(self, request: Request, response: Response) -> int:
+        """Write the head and what of the body is in memory before any file; return its length."""
+        if self._lost:
+            return 0
+        self._closing = self._closing or self._server.stopping or not request.body.complete
+        head = encode_head(response, self._server.date, close=self._closing)
+        if request.method == "HEAD":
+            self._transport.write(head)
+            return 0
+        early = b"".join(_early(response))
+        self._transport.write(head + early)
+        return len(early)
+
+    async def _send_files(self, response: Response, progress: Callable[[int], None]) -> None:
+        """Send the body from its first file on."""
+        executor = self._server.executor
+        for part in dropwhile(lambda part: isinstance(part, bytes), response.body):
+            await self._drained()
+            if isinstance(part, bytes):
+                self._transport.write(part)
+                progress(len(part))
+            elif self._endpoint.tls:
+                await copy_file(self._transport, part, executor, progress, self._drained)
+            else:
+                await send_file(self._transport, part, executor, progress)
+
+    async def _drained(self) -> None:
+        """Wait until what was written is out; raise TransferBroken where the client is gone."""
+        if self._writable:
+            await self._writable
+        if self._lost:
+            raise TransferBroken("the client went away")
+
+    def _finish(self, request: Request, response: Response, sent: int) -> None:
+        """Note the end of an exchange and make ready for the next, or close."""
+        self._server.application.finished(request, response, sent)
+        self._busy, self._body = False, None
+        self.deadline = self._loop.time() + _IDLE_TIME
+        if self._lost:
+            return
+        if not request.body.complete:
+            self._linger()
+        elif self._closing:
+            self._transport.close()
+
+    def _linger(self) -> None:
+        """Close once the client has seen the response, whatever it still sends."""
+        self._lingering = True
+        self.deadline = self._loop.time() + _LINGER_TIME
+        if self._transport.can_write_eof():
+            self._transport.resume_reading()
+            self._transport.write_eof()
+        else:
+            self._transport.close()
+
+
+def _early(response: Response) -> Iterator[bytes]:
+    """Yield the parts of the body before its first file."""
+    for part in response.body:
+        if not isinstance(part, bytes):
+            return
+        yield part
+
+
+def _nothing() -> None:
+    """Begin a body that the client sends without being asked."""
+
+
+def _failed(request: Request) -> Response:
+    """Log the exception that is being handled, a bug, and answer 500."""
+    extra = {"method": request.method, "path": request.path}
+    log.exception("request.failed", extra=extra)  # noqa: LOG004 - called by handlers only
+    text = b'{"errors":[{"code":"UNKNOWN","message":"a bug in lreg: its log says more"}]}'
+    return Response(500, {"Content-Type": "application/json"}, (text,))

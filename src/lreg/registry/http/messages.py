@@ -1,0 +1,131 @@
+"""What a request asks and what a response says: values between the connection and the handlers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Protocol
+from urllib.parse import unquote
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from lreg.registry.http.body import Body
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a connection came in.
+
+    Attributes:
+        url: the listener's own URL, such as `http://127.0.0.1:5000`.
+        tls: whether the connection is encrypted.
+        trusted: whether who can connect here is on this machine anyway (loopback, unix socket).
+    """
+
+    url: str
+    tls: bool
+    trusted: bool
+
+
+@dataclass(slots=True)
+class Request:
+    """One request; the body is still on its way.
+
+    Attributes:
+        method: as sent.
+        path: the target's path, percent-decoded, before any `?`.
+        query: the target's query, as sent.
+        headers: by lower-case name; lines of one name joined with ", " (RFC 9110, 5.3).
+        body: empty where the request has none.
+        peer: the client's address, for the log.
+        endpoint: where it came in.
+        started: when its head was complete, in seconds of the loop's clock.
+    """
+
+    method: str
+    path: str
+    query: str
+    headers: Mapping[str, str]
+    body: Body
+    peer: str
+    endpoint: Endpoint
+    started: float
+
+    def parameters(self) -> dict[str, list[str]]:
+        """Return the query's parameters by name, decoded, in order."""
+        found: dict[str, list[str]] = {}
+        for pair in filter(None, self.query.split("&")):
+            name, _, value = pair.partition("=")
+            # A '+' stands for itself here: people forget to escape the one in a media type,
+            # and no value of this API holds a space.
+            found.setdefault(unquote(name), []).append(unquote(value))
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class FileSlice:
+    """Bytes `offset` to `offset + size` of an open file."""
+
+    fd: int
+    offset: int
+    size: int
+
+
+Segment = bytes | FileSlice
+
+
+@dataclass(slots=True)
+class Response:
+    """A status, headers and a body in segments.
+
+    Attributes:
+        status: the HTTP status.
+        headers: as they go out; Content-Length and Date are added.
+        body: the segments, sent in order.
+        size: Content-Length where it is not that of the body: a HEAD has no body to count.
+        release: called once when the body is sent or given up.
+        fields: what else the log line of this request says.
+    """
+
+    status: int
+    headers: dict[str, str] = field(default_factory=dict)
+    body: tuple[Segment, ...] = ()
+    size: int | None = None
+    release: Callable[[], None] | None = None
+    fields: dict[str, object] = field(default_factory=dict)
+
+    @property
+    def length(self) -> int:
+        """The body's length in bytes, or what it would be for a HEAD."""
+        if self.size is not None:
+            return self.size
+        return sum(len(part) if isinstance(part, bytes) else part.size for part in self.body)
+
+
+class Application(Protocol):
+    """What answers the requests of a connection."""
+
+    def handle(self, request: Request) -> Response | Awaitable[Response]:
+        """Return the response, at once where that needs no waiting."""
+
+    def finished(self, request: Request, response: Response, sent: int) -> None:
+        """Note that a response is over, `sent` bytes of its body having gone out."""
+
+
+# Built once: the enum's look-up costs more than the whole line.
+_REASONS = {status.value: status.phrase for status in HTTPStatus}
+_BODILESS = frozenset({204, 304})
+
+
+def encode_head(response: Response, date: str, *, close: bool) -> bytes:
+    """Return the status line and headers as they go over the wire (RFC 9112, 4 and 5)."""
+    status = response.status
+    lines = [f"HTTP/1.1 {status} {_REASONS.get(status, '')}", f"Date: {date}"]
+    lines += [f"{name}: {value}" for name, value in response.headers.items()]
+    if status not in _BODILESS:
+        lines.append(f"Content-Length: {response.length}")
+    if close:
+        lines.append("Connection: close")
+    lines.append("\r\n")
+    return "\r\n".join(lines).encode("latin-1")

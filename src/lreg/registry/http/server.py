@@ -1,0 +1,104 @@
+"""Listening sockets and the connections they bring; an orderly end of both."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from email.utils import formatdate
+from typing import TYPE_CHECKING
+
+from lreg.registry.http.body import Body
+from lreg.registry.http.connection import Connection
+
+if TYPE_CHECKING:
+    import socket
+    import ssl
+    from collections.abc import Coroutine
+
+    from lreg.registry.http.messages import Application, Endpoint
+
+log = logging.getLogger(__name__)
+
+# Transfers that run at the same instant; more of them take turns. Threads wait for the disk here,
+# not for clients, so that a few more than the cores can use are enough.
+_THREADS = 24
+_SWEEP_EVERY = 1.0
+_BACKLOG = 1024
+
+
+class HttpServer:
+    """Serves one application on any number of sockets.
+
+    Attributes:
+        connections: those that are open.
+        stopping: whether no more requests are taken.
+        date: the Date header's value (RFC 9110, 6.6.1), renewed every second.
+        no_body: the body of every request that has none.
+    """
+
+    def __init__(self, application: Application) -> None:
+        """Serve `application`; to be made inside of a running event loop."""
+        self.application = application
+        self.loop = asyncio.get_running_loop()
+        self.executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="transfer")
+        self.connections: set[Connection] = set()
+        self.stopping = False
+        self.date = formatdate(usegmt=True)
+        self.no_body = Body(0, self.executor, begin=lambda: None, pause=lambda _: None)
+        self._servers: list[asyncio.Server] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._sweeper = self.loop.create_task(self._sweep())
+
+    async def listen(
+        self, sock: socket.socket, endpoint: Endpoint, context: ssl.SSLContext | None
+    ) -> None:
+        """Accept connections on a bound socket, encrypted where there is a context."""
+
+        def protocol() -> Connection:
+            return Connection(self, endpoint)
+
+        server = await self.loop.create_server(protocol, sock=sock, ssl=context, backlog=_BACKLOG)
+        self._servers.append(server)
+
+    def spawn(self, exchange: Coroutine[object, object, None]) -> None:
+        """Run an exchange to its end, whatever becomes of its connection."""
+        task = self.loop.create_task(exchange)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self, grace: float) -> None:
+        """Refuse new connections, let what is under way finish, then drop the rest.
+
+        Args:
+            grace: how many seconds the requests under way have.
+        """
+        self.stopping = True
+        for server in self._servers:
+            server.close()
+        for connection in tuple(self.connections):
+            connection.stop()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=grace)
+        # Responses given at once, without a task, may still lie in a socket's buffer.
+        for _ in range(int(grace * 20)):
+            if not self.connections:
+                break
+            await asyncio.sleep(0.05)
+        for connection in tuple(self.connections):
+            log.warning("connection.dropped", extra={"grace": grace})
+            connection.abort()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=5)
+        self._sweeper.cancel()
+        self.executor.shutdown(wait=False, cancel_futures=True)
+
+    async def _sweep(self) -> None:
+        """Drop connections that have been still for too long; renew the date."""
+        while True:
+            await asyncio.sleep(_SWEEP_EVERY)
+            self.date = formatdate(usegmt=True)
+            now = self.loop.time()
+            for connection in tuple(self.connections):
+                if connection.deadline < now:
+                    connection.abort()

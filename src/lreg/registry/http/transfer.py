@@ -1,0 +1,135 @@
+"""Large bodies on their way out: sendfile in threads, so that the event loop stays free.
+
+Measured (DESIGN.md, "HTTP engine"): what decides the throughput is the send buffer. Small slices
+into a fixed buffer stay in the CPU's cache; a buffer that grows by itself does not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import select
+import socket
+import struct
+import time
+from typing import TYPE_CHECKING
+
+from lreg.errors import TransferBroken
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from concurrent.futures import Executor
+
+    from lreg.registry.http.messages import FileSlice
+
+SLICE = 256 << 10
+# Only for peers this near, in microseconds: a fixed buffer caps the window of any other.
+_NEAR = 500
+# struct tcp_info (linux/tcp.h): tcpi_min_rtt, an unsigned 32-bit number of microseconds.
+_TCP_INFO_SIZE, _MIN_RTT = 152, 148
+# How long a thread stays with one transfer: while the peer takes bytes, and in all.
+_PATIENCE_MS = 20
+_TURN = 0.5
+
+
+def tune(sock: socket.socket) -> None:
+    """Give a near TCP peer a fixed send buffer; leave all others to the kernel's autotuning."""
+    if sock.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_SIZE)
+    if len(info) == _TCP_INFO_SIZE and struct.unpack_from("=I", info, _MIN_RTT)[0] < _NEAR:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SLICE)
+
+
+async def send_file(
+    transport: asyncio.Transport,
+    part: FileSlice,
+    executor: Executor,
+    progress: Callable[[int], None],
+) -> None:
+    """Send a part of a file over a plain socket, past the transport, whose buffer is empty.
+
+    A thread sends as long as the peer keeps taking; where it doesn't, the loop waits for it, so
+    that slow peers hold no threads.
+
+    Args:
+        transport: of the connection.
+        part: what to send.
+        executor: where the threads come from.
+        progress: told how many bytes went out, as they go.
+
+    Raises:
+        TransferBroken: the peer went away, or the file is shorter than it was.
+    """
+    loop = asyncio.get_running_loop()
+    original: socket.socket = transport.get_extra_info("socket")
+    offset, end = part.offset, part.offset + part.size
+    try:
+        tune(original)
+        sock = os.dup(original.fileno())
+    except OSError as error:
+        raise TransferBroken(f"the client went away: {error}") from error
+    try:
+        while offset < end:
+            sent = await loop.run_in_executor(executor, _turn, sock, part.fd, offset, end)
+            if sent:
+                offset += sent
+                progress(sent)
+            else:
+                await _writable(loop, sock)
+    except OSError as error:
+        raise TransferBroken(f"the client went away: {error}") from error
+    finally:
+        os.close(sock)
+
+
+async def copy_file(
+    transport: asyncio.Transport,
+    part: FileSlice,
+    executor: Executor,
+    progress: Callable[[int], None],
+    drained: Callable[[], Awaitable[None]],
+) -> None:
+    """Send a part of a file through the transport, which encrypts it; otherwise as send_file.
+
+    `drained` waits until the transport can take more, or raises TransferBroken.
+    """
+    loop = asyncio.get_running_loop()
+    offset, end = part.offset, part.offset + part.size
+    while offset < end:
+        size = min(SLICE, end - offset)
+        data = await loop.run_in_executor(executor, os.pread, part.fd, size, offset)
+        if not data:
+            raise TransferBroken("the file ended before its size")
+        transport.write(data)
+        offset += len(data)
+        progress(len(data))
+        await drained()
+
+
+def _turn(sock: int, file: int, offset: int, end: int) -> int:
+    """Send for one turn; return how many bytes went out."""
+    start = offset
+    until = time.monotonic() + _TURN
+    poller = select.poll()
+    poller.register(sock, select.POLLOUT)
+    while offset < end and time.monotonic() < until:
+        try:
+            sent = os.sendfile(sock, file, offset, min(SLICE, end - offset))
+        except BlockingIOError:
+            if not poller.poll(_PATIENCE_MS):
+                break
+            continue
+        if not sent:
+            raise TransferBroken("the file ended before its size")
+        offset += sent
+    return offset - start
+
+
+async def _writable(loop: asyncio.AbstractEventLoop, sock: int) -> None:
+    ready: asyncio.Future[None] = loop.create_future()
+    loop.add_writer(sock, ready.set_result, None)
+    try:
+        await ready
+    finally:
+        loop.remove_writer(sock)

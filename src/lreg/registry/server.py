@@ -1,0 +1,88 @@
+"""The running server: its parts put together, from the first listener to the last response."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import resource
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+from lreg.registry.app import Registry
+from lreg.registry.auth import TOKEN_USER, Accounts, Policy, ensure_token
+from lreg.registry.http.server import HttpServer
+from lreg.registry.records import Records
+from lreg.registry.sockets import bind, tls_context
+from lreg.store.filesystem import FilesystemStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lreg.config import Config
+
+log = logging.getLogger(__name__)
+
+
+async def serve(config: Config, ready: Callable[[list[str]], None]) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    Args:
+        config: every setting.
+        ready: called once every listener answers, with their URLs.
+
+    Raises:
+        UsageError: it can't be served like this; says why.
+    """
+    _raise_file_limit()
+    context = tls_context(config)
+    listeners = bind(config.listen, tls=context is not None)
+    store = FilesystemStore(config.store, upload_expiry=config.upload_expiry)
+    await store.open()
+    records = Records()
+    registry = Registry(store, _policy(config), records, allow_delete=config.delete)
+    server = HttpServer(registry)
+    records.connections.set_function(lambda: len(server.connections))
+    stop = _stop_signal()
+    for sock, endpoint in listeners:
+        await server.listen(sock, endpoint, context)
+    urls = [endpoint.url for _, endpoint in listeners]
+    log.info("server.ready", extra={"urls": " ".join(urls), "store": str(config.store)})
+    ready(urls)
+    await stop.wait()
+    log.info("server.stopping", extra={"grace": config.grace})
+    await server.close(config.grace)
+    records.flush()
+    await store.close()
+    log.info("server.stopped")
+
+
+def _policy(config: Config) -> Policy:
+    """Return who may write; make and print a token where nobody could otherwise."""
+    exposed = any(not address.is_loopback for address in config.listen)
+    token_file = None
+    if exposed and config.htpasswd is None and not config.allow_anonymous_push:
+        token_file = config.store / "lreg" / "token"
+        if token := ensure_token(token_file):
+            sys.stderr.write(
+                f"writing needs this token, shown only now: {token}\n"
+                f"  docker login -u {TOKEN_USER} -p {token} HOST:PORT\n"
+            )
+    accounts = Accounts(config.htpasswd, token_file)
+    return Policy(accounts, open_to_all=config.allow_anonymous_push)
+
+
+def _stop_signal() -> asyncio.Event:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    return stop
+
+
+def _raise_file_limit() -> None:
+    """Allow as many open files as the system lets this process: every connection is one."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
