@@ -84,8 +84,8 @@ async def _serve(config: Config, example: Path | None, log_file: Path | None) ->
 async def _show(url: str, example: Path | None) -> None:
     """Push the example if there is one to push, then print what to try."""
     if example is not None:
+        from lreg.cli.example import push_example  # noqa: PLC0415
         from lreg.errors import LregError  # noqa: PLC0415
-        from lreg.images.example import push_example  # noqa: PLC0415
 
         try:
             await push_example(url, example)
