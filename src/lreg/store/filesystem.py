@@ -1,0 +1,142 @@
+"""A store in a folder: distribution's tree, and lreg's own folder beside it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
+
+from lreg.errors import UsageError
+from lreg.store import files
+from lreg.store.cache import DEFAULT_BUDGET, Memory
+from lreg.store.layout import Layout
+from lreg.store.listing import Listings, page_of_repositories
+from lreg.store.referrers import Referrers
+from lreg.store.repository import FiledRepository, Shared
+from lreg.store.threads import Threads
+from lreg.store.tree import Tree
+from lreg.store.uploads import Uploads
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lreg.oci.reference import RepositoryName
+    from lreg.store.protocol import Page
+
+_MOST_HANDLES = 1024
+_LONGEST_SWEEP_PAUSE = 3600.0
+
+
+class FilesystemStore:
+    """Everything that one registry holds, under one folder; the protocol says what it does.
+
+    Args:
+        root: the folder, made by `open` where it is missing.
+        upload_expiry: seconds without a byte after which an upload is swept; 0 sweeps all of
+            them at `open` and none later.
+        memory: bytes of small content to keep in memory.
+    """
+
+    def __init__(
+        self, root: Path, *, upload_expiry: float = 86400.0, memory: int = DEFAULT_BUDGET
+    ) -> None:
+        self._layout = Layout(os.path.abspath(root))
+        self._expiry = upload_expiry
+        self._threads = Threads()
+        self._tree = Tree(self._layout)
+        self._listings = Listings()
+        self._uploads = Uploads(self._tree, self._threads, upload_expiry)
+        self._shared = Shared(
+            self._tree,
+            self._threads,
+            Memory(memory),
+            self._listings,
+            Referrers(self._tree, self._threads),
+            self._uploads,
+        )
+        self._recent: OrderedDict[str, FiledRepository] = OrderedDict()
+        # One handle a repository, for as long as anybody uses it: it owns the lock on changes.
+        self._handles: WeakValueDictionary[str, FiledRepository] = WeakValueDictionary()
+        self._lock = -1
+        self._sweeper: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """Make the folders, take the lock, sweep what was left over.
+
+        Raises:
+            UsageError: the folder can't be written, another lreg serves it, or it spans disks.
+        """
+        await self._threads.write(self._prepare)
+        self._sweeper = asyncio.create_task(self._sweep())
+
+    async def close(self) -> None:
+        """Let go of the folder; unfinished uploads stay in it."""
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._sweeper
+        self._threads.close()
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+    def repository(self, name: RepositoryName) -> FiledRepository:
+        """Return a handle on the repository called `name`."""
+        if (handle := self._recent.get(name.text)) is not None:
+            self._recent.move_to_end(name.text)
+            return handle
+        if (handle := self._handles.get(name.text)) is None:
+            handle = self._handles[name.text] = FiledRepository(name, self._shared)
+        self._recent[name.text] = handle
+        if len(self._recent) > _MOST_HANDLES:
+            self._recent.popitem(last=False)
+        return handle
+
+    async def repositories(self, limit: int, last: str = "") -> Page[RepositoryName]:
+        """Return up to `limit` repositories after `last`."""
+        return await self._threads.read(
+            page_of_repositories, self._listings, self._layout.repositories, limit, last
+        )
+
+    def _prepare(self) -> None:
+        layout = self._layout
+        try:
+            for folder in (layout.blobs, layout.repositories, layout.uploads, layout.scratch):
+                files.make_directories(folder)
+            self._take_lock()
+            probe = f"{layout.scratch}/probe"
+            files.discard(probe)
+            files.write_file(probe, b"")
+            files.install(probe, f"{layout.scratch}/writable")
+        except OSError as error:
+            raise UsageError(f"the store {layout.root} can't be written: {error}") from error
+        disks = {os.stat(folder).st_dev for folder in (layout.blobs, layout.repositories)}
+        if disks != {os.stat(layout.side).st_dev}:
+            raise UsageError(f"the store {layout.root} must lie on one disk: content is renamed in")
+        for name in os.listdir(layout.scratch):
+            files.discard(f"{layout.scratch}/{name}")
+        self._uploads.sweep(everything=self._expiry == 0)
+
+    def _take_lock(self) -> None:
+        self._lock = os.open(self._layout.lock, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            owner = os.read(self._lock, 20).decode("ascii", "replace").strip()
+            os.close(self._lock)
+            self._lock = -1
+            raise UsageError(
+                f"another lreg (process {owner}) serves the store {self._layout.root}: "
+                "stop it, or name another folder"
+            ) from None
+        os.ftruncate(self._lock, 0)
+        os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
+
+    async def _sweep(self) -> None:
+        while self._expiry:
+            await asyncio.sleep(min(self._expiry, _LONGEST_SWEEP_PAUSE))
+            await self._threads.write(self._uploads.sweep)

@@ -1,0 +1,42 @@
+"""The threads that wait for the disk, so that the event loop never does."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+_READERS = 8
+_WRITERS = 16
+
+
+class Threads:
+    """Two bounded pools: a reader never stands in line behind a writer's fsync."""
+
+    def __init__(self) -> None:
+        self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="store-read")
+        self._writers = ThreadPoolExecutor(_WRITERS, thread_name_prefix="store-write")
+
+    async def read(self, function: Callable[[*Ts], T], *args: *Ts) -> T:
+        """Return what the function returns, called in a thread for reads."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._readers, function, *args)
+
+    async def write(self, function: Callable[[*Ts], T], *args: *Ts) -> T:
+        """Return what the function returns, called in a thread for changes.
+
+        Once begun, a change goes on to its end, even where the caller is cancelled meanwhile.
+        """
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._writers, function, *args)
+
+    def close(self) -> None:
+        """Wait for what is running, then let go of the threads."""
+        self._readers.shutdown()
+        self._writers.shutdown()
