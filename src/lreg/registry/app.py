@@ -70,14 +70,14 @@ class Registry:
         self._records.note(_call_name(request), request, response, sent)
 
     def _at_once(self, call: Call, request: Request) -> Response | None:
-        if isinstance(call, ReadManifest):
-            if held := self._store.repository(call.name).held(call.want):
-                by_digest = isinstance(call.want, Digest)
-                return responses.content(request, held, immutable=by_digest)
-        elif isinstance(call, ReadBlob):
-            if held := self._store.repository(call.name).held_blob(call.digest):
-                return responses.content(request, held, immutable=True)
-        return None
+        match call:
+            case ReadManifest(name, want):
+                held, immutable = self._store.repository(name).held(want), isinstance(want, Digest)
+            case ReadBlob(name, digest):
+                held, immutable = self._store.repository(name).held_blob(digest), True
+            case _:
+                return None
+        return responses.content(request, held, immutable=immutable) if held else None
 
     async def _answer(self, call: Call, request: Request) -> Response:
         try:

@@ -51,7 +51,7 @@ class Connection(asyncio.BufferedProtocol):
         self._buffer = bytearray(_FIRST_BUFFER)
         self._start = self._end = 0
         self._body: Body | None = None
-        self._busy = self._closing = self._lingering = self._lost = False
+        self._busy = self._closing = self._lingering = self._heard_all = self._lost = False
         self._writable: asyncio.Future[None] | None = None
         self.deadline = self._loop.time() + _HEAD_TIME
 
@@ -96,7 +96,7 @@ class Connection(asyncio.BufferedProtocol):
         """End the connection, unless an answer is still owed to a client that only listens."""
         if self._body and not self._body.over:
             self._body.finish(TransferBroken("the client hung up before the end of its body"))
-        self._closing = True
+        self._closing = self._heard_all = True
         return self._busy and not self._endpoint.tls
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -313,11 +313,14 @@ class Connection(asyncio.BufferedProtocol):
         """Close once the client has seen the response, whatever it still sends."""
         self._lingering = True
         self.deadline = self._loop.time() + _LINGER_TIME
-        if self._transport.can_write_eof():
-            self._transport.resume_reading()
-            self._transport.write_eof()
-        else:
+        if self._heard_all or not self._transport.can_write_eof():
             self._transport.close()
+            return
+        self._transport.resume_reading()
+        try:
+            self._transport.write_eof()
+        except OSError:  # the client has reset the connection
+            self._transport.abort()
 
 
 def _early(response: Response) -> Iterator[bytes]:
