@@ -1,0 +1,243 @@
+"""Tokens: how a registry is told who asks.
+
+distribution's token specification (spec/auth/token, /oauth, /scope) and RFC 9110, 11. One
+`Authorizer` belongs to one registry: what it holds is sent to that registry's origin only, and
+credentials leave it for no place that `trusted_realm` refuses.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import re
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode, urlsplit
+
+from lreg.client.wire import Request, is_loopback
+from lreg.errors import Unauthorized
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from lreg.client.credentials import Credentials, Keyring
+    from lreg.client.transport import Transport
+
+# A token without an expiry is good for this many seconds (token spec, "expires_in").
+_DEFAULT_LIFE = 60.0
+# A token this near to its end is not used any more.
+_MARGIN = 5.0
+_MAX_TOKEN = 1 << 20
+_CLIENT = "lreg"
+
+# RFC 9110, 11.2: a token, then either a scheme's end or =value, quoted or not.
+_PART = re.compile(
+    r"""\s*,?\s*([!#$%&'*+.^_`|~0-9A-Za-z-]+)
+        (?:\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"=]+)))?""",
+    re.VERBOSE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """One challenge of a WWW-Authenticate header: its scheme and parameters, in lower case."""
+
+    scheme: str
+    parameters: Mapping[str, str]
+
+
+def parse_challenges(headers: Iterable[str]) -> list[Challenge]:
+    """Return the challenges of all WWW-Authenticate headers (RFC 9110, 11.6.1), in order."""
+    challenges: list[Challenge] = []
+    for header in headers:
+        parameters: dict[str, str] = {}
+        for match in _PART.finditer(header):
+            name, quoted, plain = match.groups()
+            if quoted is None and plain is None:
+                parameters = {}
+                challenges.append(Challenge(name.lower(), parameters))
+            else:
+                value = plain if quoted is None else re.sub(r"\\(.)", r"\1", quoted)
+                parameters[name.lower()] = value
+    return challenges
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a token must allow (distribution, spec/auth/scope).
+
+    Attributes:
+        texts: such as `repository:library/alpine:pull`, one or more.
+        repository: whose credentials are to be used, or None for those of the whole registry.
+    """
+
+    texts: tuple[str, ...] = ()
+    repository: str | None = None
+
+    @classmethod
+    def of(cls, repository: object, *actions: str, mount: object = None) -> Scope:
+        """Return the scope of `actions` in a repository, and of a pull from another for a mount."""
+        texts = [f"repository:{repository}:{','.join(actions)}"]
+        if mount is not None:
+            texts.append(f"repository:{mount}:pull")
+        return cls(tuple(texts), str(repository))
+
+    def joined(self, more: Iterable[str]) -> Scope:
+        """Return this scope with what a registry asked for besides."""
+        return Scope(tuple(dict.fromkeys((*self.texts, *more))), self.repository)
+
+
+NO_SCOPE = Scope()
+CATALOG = Scope(("registry:catalog:*",))
+
+
+@dataclass(slots=True)
+class _Token:
+    text: str = field(repr=False)
+    ends: float
+
+
+def trusted_realm(realm: str, registry: str, *, insecure: bool) -> bool:
+    """Return whether credentials for `registry` may be sent to `realm`; both are URLs.
+
+    The token specification lets a registry name any realm, usually on another host. Over https a
+    certificate vouches for who named it, and the realm must be https too. A registry that is
+    spoken to in the clear may name itself, this machine, or an https realm.
+    """
+    to, by = urlsplit(realm), urlsplit(registry)
+    if to.username or to.password or not to.hostname:
+        return False
+    if to.scheme == "https":
+        return True
+    if to.scheme != "http" or by.scheme == "https":
+        return False
+    own = to.hostname == by.hostname and (insecure or is_loopback(to.hostname))
+    return own or (is_loopback(to.hostname) and is_loopback(by.hostname or ""))
+
+
+class Authorizer:
+    """Finds the Authorization header for one registry, and keeps its tokens until they end.
+
+    Args:
+        host: what the registry is called in credential files.
+        keyring: where credentials come from.
+        transport: to reach the realm.
+        insecure: whether this registry need not be trusted over TLS.
+    """
+
+    def __init__(
+        self, host: str, keyring: Keyring, transport: Transport, *, insecure: bool
+    ) -> None:
+        self._host = host
+        self._keyring = keyring
+        self._transport = transport
+        self._insecure = insecure
+        self._registry = ""
+        self._challenge: Challenge | None = None
+        self._tokens: dict[Scope, _Token] = {}
+        self._wanted: dict[Scope, Scope] = {}
+        self._locks: dict[Scope, asyncio.Lock] = {}
+
+    def learn(self, registry: str, headers: Iterable[str]) -> bool:
+        """Take what the registry at URL `registry` demands; return whether it can be answered."""
+        challenges = parse_challenges(headers)
+        for scheme in ("bearer", "basic"):
+            for challenge in challenges:
+                if challenge.scheme == scheme:
+                    self._registry, self._challenge = registry, challenge
+                    return True
+        return False
+
+    async def header(self, scope: Scope) -> str | None:
+        """Return the Authorization header for `scope`, or None where there is nothing to show.
+
+        Raises:
+            Unauthorized: the realm refused, or is not one that may be asked.
+        """
+        challenge = self._challenge
+        if challenge is None:
+            return None
+        if challenge.scheme == "basic":
+            credentials = await self._keyring.find(self._host, scope.repository)
+            return basic(credentials) if credentials and credentials.username else None
+        wanted = self._wanted.get(scope, scope)
+        async with self._locks.setdefault(wanted, asyncio.Lock()):
+            token = self._tokens.get(wanted)
+            if token is None or token.ends < time.monotonic():
+                token = self._tokens[wanted] = await self._fetch(wanted, challenge)
+            return f"Bearer {token.text}"
+
+    def refused(self, registry: str, headers: Iterable[str], scope: Scope) -> bool:
+        """Note that a request was answered 401; return whether it is worth sending again."""
+        before = self._challenge
+        if not self.learn(registry, headers) or self._challenge is None:
+            return False
+        wanted = self._wanted.get(scope, scope)
+        dropped = self._tokens.pop(wanted, None)
+        asked = scope.joined(self._challenge.parameters.get("scope", "").split())
+        self._wanted[scope] = asked
+        return before is None or dropped is not None or asked != wanted
+
+    async def _fetch(self, scope: Scope, challenge: Challenge) -> _Token:
+        realm = challenge.parameters.get("realm", "")
+        if not trusted_realm(realm, self._registry, insecure=self._insecure):
+            raise Unauthorized(
+                f"{self._host} asks to fetch tokens from {realm!r:.200}: refused, because that is "
+                "not an https address, nor its own"
+            )
+        credentials = await self._keyring.find(self._host, scope.repository)
+        fields = {"service": challenge.parameters.get("service", "")}
+        request = self._token_request(realm, fields, scope, credentials)
+        async with self._transport.exchange(request) as response:
+            body = await response.read(_MAX_TOKEN)
+            if response.status != 200:
+                whose = f"the credentials for {self._host}" if credentials else "no credentials"
+                raise Unauthorized(
+                    f"{urlsplit(realm).netloc} gave no token for {' '.join(scope.texts)} "
+                    f"(status {response.status}, asked with {whose}): log in with `docker login "
+                    f"{self._host}`"
+                )
+        return _parse_token(body, realm)
+
+    def _token_request(
+        self, realm: str, fields: dict[str, str], scope: Scope, credentials: Credentials | None
+    ) -> Request:
+        same_host = urlsplit(realm).hostname == urlsplit(self._registry).hostname
+        verify = not (self._insecure and same_host)
+        if credentials and credentials.identity_token:
+            # spec/auth/oauth: the scopes are one field, separated by spaces.
+            fields |= {
+                "grant_type": "refresh_token",
+                "refresh_token": credentials.identity_token,
+                "client_id": _CLIENT,
+                "scope": " ".join(scope.texts),
+            }
+            headers = {"Content-Type": "application/x-www-form-urlencoded"}
+            return Request("POST", realm, headers, urlencode(fields).encode(), verify=verify)
+        headers = {}
+        if credentials:
+            headers["Authorization"] = basic(credentials)
+            fields["account"] = credentials.username
+        query = urlencode([*fields.items(), *(("scope", text) for text in scope.texts)])
+        mark = "&" if urlsplit(realm).query else "?"
+        return Request("GET", f"{realm}{mark}{query}", headers, verify=verify)
+
+
+def basic(credentials: Credentials) -> str:
+    """Return the Authorization header of RFC 7617."""
+    pair = f"{credentials.username}:{credentials.password}"
+    return "Basic " + base64.b64encode(pair.encode()).decode()
+
+
+def _parse_token(body: bytes, realm: str) -> _Token:
+    try:
+        answer: Any = json.loads(body)
+        text = answer.get("token") or answer["access_token"]
+        life = float(answer.get("expires_in") or _DEFAULT_LIFE)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise Unauthorized(f"{urlsplit(realm).netloc} answered without a token") from error
+    if not isinstance(text, str) or not text.isprintable() or not text.isascii():
+        raise Unauthorized(f"{urlsplit(realm).netloc} answered with a token that is no text")
+    return _Token(text, time.monotonic() + max(life - _MARGIN, 0.0))

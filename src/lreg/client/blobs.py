@@ -1,0 +1,279 @@
+"""Blobs on their way from and to a registry: verified, resumed, in pieces."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator
+from contextlib import aclosing, nullcontext
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urljoin
+
+from lreg import errors
+from lreg.client.auth import Scope
+from lreg.client.connection import Ask
+from lreg.oci.digest import Digest
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+    from hashlib import _Hash
+
+    from lreg.client.repository import RemoteRepository
+    from lreg.client.transport import Response
+    from lreg.client.wire import Body
+    from lreg.oci.descriptor import Descriptor
+    from lreg.oci.reference import RepositoryName
+
+# Below this a thread costs more than the hash.
+_INLINE = 64 << 10
+
+
+class RunningHash:
+    """A hash that is computed in a thread, one piece behind the stream.
+
+    Args:
+        hasher: what to feed.
+    """
+
+    def __init__(self, hasher: _Hash) -> None:
+        self._hasher = hasher
+        self._work: asyncio.Future[None] | None = None
+
+    async def add(self, piece: bytes) -> None:
+        """Take the next piece; returns once the one before it is hashed."""
+        await self._settle()
+        if len(piece) < _INLINE:
+            self._hasher.update(piece)
+        else:
+            loop = asyncio.get_running_loop()
+            self._work = loop.run_in_executor(None, self._hasher.update, piece)
+
+    async def hexdigest(self) -> str:
+        """Return the hash of all pieces."""
+        await self._settle()
+        return self._hasher.hexdigest()
+
+    async def _settle(self) -> None:
+        if self._work is not None:
+            work, self._work = self._work, None
+            await work
+
+
+class RemoteBlob(AsyncIterable[bytes]):
+    """A blob of a registry, read by `async for`; every iteration reads it anew.
+
+    A connection that drops or stalls is taken up again by Range, with growing pauses, as often as
+    there is progress; an upstream that ignores Range is read past what is here already. The last
+    piece is held back until size and digest are verified, so that nobody completes a wrong blob.
+
+    Iterating raises BlobUnknown, DigestInvalid or SizeInvalid (the registry sent something else),
+    TransferBroken or Unavailable (patience ran out), and what else the registry says.
+    """
+
+    def __init__(
+        self, repository: RemoteRepository, descriptor: Descriptor, start: int, hasher: _Hash | None
+    ) -> None:
+        self._repository = repository
+        self._descriptor = descriptor
+        self._start = start
+        self._hasher = hasher
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self._verified()
+
+    async def _verified(self) -> AsyncGenerator[bytes, None]:
+        digest, size = self._descriptor.digest, self._descriptor.size
+        running: RunningHash | None = None
+        if self._hasher is not None:
+            running = RunningHash(self._hasher.copy())
+        elif self._start == 0:
+            running = RunningHash(digest.algorithm.hasher())
+        count, held = self._start, b""
+        async with aclosing(self._resumed()) as pieces:
+            async for piece in pieces:
+                count += len(piece)
+                if count > size:
+                    raise self._wrong(f"more than its {size} bytes", errors.SizeInvalid)
+                if running:
+                    await running.add(piece)
+                if held:
+                    yield held
+                held = piece
+        if running and Digest(digest.algorithm, await running.hexdigest()) != digest:
+            raise self._wrong("bytes with another digest", errors.DigestInvalid)
+        if held:
+            yield held
+
+    def _wrong(self, what: str, kind: type[errors.RegistryError]) -> errors.RegistryError:
+        where = f"{self._repository.host}/{self._repository.name}@{self._descriptor.digest}"
+        return kind(f"{where}: the registry sent {what}")
+
+    async def _resumed(self) -> AsyncGenerator[bytes, None]:
+        """Yield the bytes from `start` to `size`, over as many connections as it takes."""
+        position, size = self._start, self._descriptor.size
+        patience = self._repository.connection.patience
+        failures = 0
+        failure: errors.LregError
+        while position < size:
+            try:
+                async with aclosing(self._read(position)) as pieces:
+                    async for piece in pieces:
+                        position += len(piece)
+                        failures = 0
+                        yield piece
+                        if position >= size:
+                            return
+                failure = errors.TransferBroken(
+                    f"{self._repository.host} ended blob {self._descriptor.digest.short} "
+                    f"after {position} of {size} bytes"
+                )
+            except (errors.TransferBroken, errors.Unavailable) as error:
+                failure = error
+            failures += 1
+            if failures >= patience.attempts:
+                raise failure
+            await asyncio.sleep(patience.pause(failures))
+
+    async def _read(self, position: int) -> AsyncGenerator[bytes, None]:
+        """Yield what one request brings, from byte `position` of the blob on."""
+        repository, digest = self._repository, self._descriptor.digest
+        ask = Ask(
+            "GET",
+            f"{repository.path}/blobs/{digest}",
+            f"blob {digest.short} of {repository.name}",
+            repository.scope("pull"),
+            {"Range": f"bytes={position}-"} if position else None,
+            missing=errors.BlobUnknown,
+        )
+        async with repository.connection.answer(ask) as response:
+            excess = position if response.status != 206 else self._check_range(response, position)
+            async with aclosing(response.pieces()) as pieces:
+                async for piece in pieces:
+                    if excess >= len(piece):
+                        excess -= len(piece)
+                        continue
+                    yield piece[excess:] if excess else piece
+                    excess = 0
+
+    def _check_range(self, response: Response, position: int) -> int:
+        """Return 0 where the part begins at `position`; raise RangeInvalid where it does not."""
+        content_range = response.headers.get("Content-Range", "")
+        if not content_range.startswith(f"bytes {position}-"):
+            raise errors.RangeInvalid(
+                f"{self._repository.host} sent {content_range!r:.80} where bytes from {position} "
+                "on were asked for"
+            )
+        return 0
+
+
+class _Feed(AsyncIterable[bytes]):
+    """The pieces of an upload's body on their way out: says whose fault an end before the end is.
+
+    Args:
+        source: the pieces; read once.
+        stall: how many seconds the registry may take for one of them.
+    """
+
+    def __init__(self, source: AsyncIterable[bytes], stall: float) -> None:
+        self.failure: Exception | None = None
+        self.watch = asyncio.timeout(None)
+        self._source = source
+        self._stall = stall
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        now = asyncio.get_running_loop().time
+        try:
+            async for piece in self._source:
+                # How long the source takes is its own affair; how long the registry does is ours.
+                self.watch.reschedule(now() + self._stall)
+                yield piece
+                self.watch.reschedule(None)
+        except Exception as error:
+            # The HTTP library turns this into a broken connection: see _send.
+            self.failure = error
+            raise
+
+
+async def push(repository: RemoteRepository, descriptor: Descriptor, source: Body) -> None:
+    """Upload in one piece: POST, then PUT (distribution-spec, "POST then PUT")."""
+    patience = repository.connection.patience
+    attempts = 1 if isinstance(source, AsyncIterator) else patience.attempts
+    for attempt in range(1, attempts + 1):
+        location = await _start(repository)
+        body = source if isinstance(source, bytes) else _Feed(source, patience.stall)
+        try:
+            await _send(repository, descriptor, body, location)
+        except (errors.TransferBroken, errors.Unavailable):
+            # A source has patience of its own.
+            if attempt == attempts or (isinstance(body, _Feed) and body.failure):
+                raise
+        else:
+            return
+        await asyncio.sleep(patience.pause(attempt))
+
+
+async def _start(repository: RemoteRepository) -> str:
+    ask = Ask(
+        "POST",
+        f"{repository.path}/blobs/uploads/",
+        f"an upload to {repository.name}",
+        repository.scope("pull", "push"),
+        missing=errors.NameUnknown,
+    )
+    async with repository.connection.answer(ask) as response:
+        return _location(response)
+
+
+def _location(response: Response) -> str:
+    if location := response.headers.get("Location"):
+        return urljoin(response.url, location)
+    raise errors.Unavailable(f"{response.url} began an upload without saying where")
+
+
+async def _send(
+    repository: RemoteRepository, descriptor: Descriptor, body: bytes | _Feed, location: str
+) -> None:
+    mark = "&" if "?" in location else "?"
+    feed = body if isinstance(body, _Feed) else None
+    ask = Ask(
+        "PUT",
+        f"{location}{mark}digest={descriptor.digest}",
+        f"blob {descriptor.digest.short} to {repository.name}",
+        repository.scope("pull", "push"),
+        {"Content-Type": "application/octet-stream"},
+        body,
+        descriptor.size,
+        missing=errors.UploadUnknown,
+    )
+    try:
+        async with feed.watch if feed else nullcontext(), repository.connection.answer(ask):
+            pass
+    except TimeoutError as error:
+        raise errors.TransferBroken(
+            f"{repository.host} took nothing of blob {descriptor.digest.short} for "
+            f"{repository.connection.patience.stall:g} s: try again"
+        ) from error
+    except errors.LregError as error:
+        if feed and feed.failure:
+            raise feed.failure from error
+        raise
+
+
+async def mount(repository: RemoteRepository, digest: Digest, source: RepositoryName) -> bool:
+    """Ask for a mount (distribution-spec, "Mounting a blob from another repository")."""
+    scope = Scope.of(repository.name, "pull", "push", mount=source)
+    ask = Ask(
+        "POST",
+        f"{repository.path}/blobs/uploads/?mount={digest}&from={quote(source.text, safe='')}",
+        f"a mount of {digest.short} from {source}",
+        scope,
+        missing=errors.NameUnknown,
+    )
+    async with repository.connection.answer(ask) as response:
+        if response.status == 201:
+            return True
+        location = _location(response)
+    # 202: an upload was begun instead. It is not wanted here.
+    gone = frozenset(range(400, 600))
+    cancel = Ask("DELETE", location, "an upload that is not needed", scope, allow=gone)
+    async with repository.connection.answer(cancel):
+        return False

@@ -1,0 +1,192 @@
+"""Copying an image from one repository to another, byte for byte."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lreg.client.progress import Copied, Outcome, Silent
+from lreg.errors import ManifestUnknown, NameUnknown
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Coroutine, Iterable
+
+    from lreg.client.progress import Progress
+    from lreg.client.repository import RemoteRepository
+    from lreg.oci.descriptor import Descriptor
+    from lreg.oci.digest import Digest
+    from lreg.oci.manifest import Manifest
+    from lreg.oci.platform import Platform
+    from lreg.oci.reference import Tag
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to copy.
+
+    Attributes:
+        platform: of an index only this platform's image; None for all of it.
+        referrers: also what refers to the image: signatures, SBOMs, and what refers to those.
+        parallel: how many blobs move at a time.
+    """
+
+    platform: Platform | None = None
+    referrers: bool = False
+    parallel: int = 4
+
+
+async def copy_image(
+    source: RemoteRepository,
+    selector: Tag | Digest,
+    target: RemoteRepository,
+    tag: Tag | None,
+    *,
+    options: Options | None = None,
+    progress: Progress | None = None,
+) -> Copied:
+    """Copy what `selector` means in `source` to `target`, under `tag` or by digest alone.
+
+    Digests are kept: every manifest arrives byte for byte. A platform of an index is copied as
+    that platform's own manifest, which then stands under the tag (an index that names images
+    which are not there is never made). Blobs that the target has are skipped, blobs that another
+    repository of the same registry has are mounted, the rest are streamed, several at a time.
+    Children go before their index and the tag comes last, so a copy that breaks off leaves no
+    tag on half an image; done again it goes on where it was.
+
+    Raises:
+        ManifestUnknown: the source has no such image, or not for that platform.
+        DigestInvalid, SizeInvalid: the source sent something else than its manifests name.
+    """
+    options = options or Options()
+    root = await source.manifest(selector)
+    if options.platform and root.is_index:
+        root = await _of_platform(source, root, options.platform)
+    plan = _Plan(source, referrers=options.referrers)
+    await plan.add(root)
+    copier = _Copier(source, target, progress or Silent(), Copied(root.descriptor))
+    slots = asyncio.Semaphore(options.parallel)
+    await _together([copier.blob(blob, slots) for blob in plan.blobs.values()])
+    for manifest in plan.manifests.values():
+        if manifest.digest != root.digest or tag is None:
+            await copier.manifest(manifest, manifest.digest)
+    if tag is not None:
+        await copier.manifest(root, tag)
+    return copier.copied
+
+
+async def _of_platform(source: RemoteRepository, index: Manifest, platform: Platform) -> Manifest:
+    offered = [child for child in index.children if child.platform]
+    for child in offered:
+        if child.platform and platform.matches(child.platform):
+            return await source.manifest(child.digest)
+    names = ", ".join(sorted({str(child.platform) for child in offered}))
+    raise ManifestUnknown(
+        f"{source.host}/{source.name} has no image for {platform}, only for: {names or 'none'}"
+    )
+
+
+async def _together(work: Iterable[Coroutine[None, None, None]]) -> None:
+    """Run all of `work`; what fails first ends the rest and is raised."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            for one in work:
+                group.create_task(one)
+    except ExceptionGroup as failed:
+        raise failed.exceptions[0] from None
+
+
+class _Plan:
+    """Everything that belongs to an image, each piece once.
+
+    Attributes:
+        manifests: in the order in which they can be pushed: children, the index, its referrers.
+        blobs: what the manifests name and a registry must hold.
+    """
+
+    def __init__(self, source: RemoteRepository, *, referrers: bool) -> None:
+        self.manifests: dict[Digest, Manifest] = {}
+        self.blobs: dict[Digest, Descriptor] = {}
+        self._source = source
+        self._referrers = referrers
+        self._met: set[Digest] = set()
+
+    async def add(self, manifest: Manifest) -> None:
+        """Add the manifest, what it names and, where wanted, what refers to it."""
+        self._met.add(manifest.digest)
+        for child in manifest.children:
+            if child.digest not in self._met and child.distributable:
+                await self.add(await self._source.manifest(child.digest))
+        self.manifests[manifest.digest] = manifest
+        self.blobs |= {blob.digest: blob for blob in manifest.blobs if blob.distributable}
+        if self._referrers:
+            for referrer in await self._source.referrers(manifest.digest):
+                if referrer.digest not in self._met:
+                    await self.add(await self._source.manifest(referrer.digest))
+
+
+class _Copier:
+    """Moves single pieces, and counts what became of them."""
+
+    def __init__(
+        self,
+        source: RemoteRepository,
+        target: RemoteRepository,
+        progress: Progress,
+        copied: Copied,
+    ) -> None:
+        self.copied = copied
+        self._source = source
+        self._target = target
+        self._progress = progress
+
+    async def blob(self, blob: Descriptor, slots: asyncio.Semaphore) -> None:
+        """Bring one blob to the target, in one of the three ways."""
+        async with slots:
+            self._done(blob, await self._bring(blob))
+
+    async def _bring(self, blob: Descriptor) -> Outcome:
+        if await self._target.has_blob(blob.digest):
+            return Outcome.SKIPPED
+        same = self._source.host == self._target.host
+        if same and await self._target.mount(blob.digest, self._source.name):
+            return Outcome.MOUNTED
+        stream = _Watched(self._source.blob(blob), blob, self._progress)
+        await self._target.push_blob(blob, stream)
+        return Outcome.COPIED
+
+    async def manifest(self, manifest: Manifest, selector: Tag | Digest) -> None:
+        """Bring one manifest to the target, under `selector`."""
+        descriptor = manifest.descriptor
+        try:
+            there = await self._target.resolve(selector)
+        except (ManifestUnknown, NameUnknown):
+            there = None
+        if there is not None and there.digest == manifest.digest:
+            return self._done(descriptor, Outcome.SKIPPED)
+        self._progress.started(descriptor)
+        await self._target.put_manifest(manifest, selector)
+        self._progress.advanced(descriptor, descriptor.size)
+        return self._done(descriptor, Outcome.COPIED)
+
+    def _done(self, descriptor: Descriptor, outcome: Outcome) -> None:
+        self.copied.count(descriptor, outcome)
+        self._progress.done(descriptor, outcome)
+
+
+class _Watched(AsyncIterable[bytes]):
+    """A blob whose every reading is told to a Progress."""
+
+    def __init__(
+        self, stream: AsyncIterable[bytes], descriptor: Descriptor, progress: Progress
+    ) -> None:
+        self._stream = stream
+        self._descriptor = descriptor
+        self._progress = progress
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        self._progress.started(self._descriptor)
+        async for piece in self._stream:
+            yield piece
+            self._progress.advanced(self._descriptor, len(piece))

@@ -1,0 +1,79 @@
+"""What a copy tells while it runs, and what it did."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from lreg.oci.descriptor import Descriptor
+
+
+class Outcome(StrEnum):
+    """How a piece of content came to be at the target."""
+
+    COPIED = "copied"
+    MOUNTED = "mounted"
+    SKIPPED = "skipped"
+
+
+class Progress(Protocol):
+    """Hears of every manifest and blob; called from the event loop, must return at once."""
+
+    def started(self, descriptor: Descriptor) -> None:
+        """The bytes of `descriptor` begin to move; a second call means: from the start again."""
+
+    def advanced(self, descriptor: Descriptor, count: int) -> None:
+        """`count` more bytes moved."""
+
+    def done(self, descriptor: Descriptor, outcome: Outcome) -> None:
+        """The content is at the target; without a `started` before, no byte moved."""
+
+
+class Silent:
+    """A Progress that nobody watches."""
+
+    def started(self, descriptor: Descriptor) -> None:
+        """Ignore it."""
+
+    def advanced(self, descriptor: Descriptor, count: int) -> None:
+        """Ignore it."""
+
+    def done(self, descriptor: Descriptor, outcome: Outcome) -> None:
+        """Ignore it."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """How many pieces of content, and how many bytes."""
+
+    count: int = 0
+    size: int = 0
+
+    def add(self, size: int) -> None:
+        """Count one more, of `size` bytes."""
+        self.count += 1
+        self.size += size
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """What a copy did.
+
+    Attributes:
+        root: the manifest or index that now stands under the target's tag.
+        copied: what was sent, manifests included.
+        mounted: what the target registry linked from another of its repositories.
+        skipped: what was there already.
+    """
+
+    root: Descriptor
+    copied: Tally = field(default_factory=Tally)
+    mounted: Tally = field(default_factory=Tally)
+    skipped: Tally = field(default_factory=Tally)
+
+    def count(self, descriptor: Descriptor, outcome: Outcome) -> None:
+        """Note what became of `descriptor`."""
+        tally: Tally = getattr(self, outcome.value)
+        tally.add(descriptor.size)

@@ -1,0 +1,77 @@
+"""What the transport is asked to send, and how it fails."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import AsyncIterable, Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from lreg.errors import Unavailable
+
+# Bodies move in pieces of this many bytes or more: smaller ones cost more in steps than in copies.
+PIECE = 256 << 10
+
+Body = bytes | AsyncIterable[bytes]
+
+
+class Unreachable(Unavailable):
+    """Nothing answers at that address."""
+
+
+class TlsFailed(Unavailable):
+    """The server does not speak TLS, or its certificate is not trusted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One HTTP request.
+
+    Attributes:
+        method: in upper case.
+        url: absolute; sent exactly as it is written.
+        headers: beyond User-Agent, Accept-Encoding and Content-Length.
+        body: in memory or streamed.
+        size: of a streamed body, in bytes.
+        verify: whether the server's certificate must be trusted.
+    """
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: Body | None = field(default=None, repr=False)
+    size: int | None = None
+    verify: bool = True
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port: the server that gets it."""
+        return origin(self.url)
+
+    @property
+    def is_tls(self) -> bool:
+        """Whether it goes over TLS."""
+        return self.url.startswith("https://")
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether it can be sent twice as it is: a stream can't."""
+        return self.body is None or isinstance(self.body, bytes)
+
+
+def origin(url: str) -> str:
+    """Return `scheme://host:port` of `url`, the port always named (RFC 6454, 4)."""
+    parts = urlsplit(url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    host = (parts.hostname or "").lower()
+    return f"{parts.scheme.lower()}://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def is_loopback(hostname: str) -> bool:
+    """Return whether a host name (no port, no brackets) means this machine."""
+    if hostname == "localhost" or hostname.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(hostname).is_loopback
+    except ValueError:
+        return False
