@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
@@ -121,11 +121,12 @@ def _for_whom(function: F) -> F:
     def wrapped(*arguments: Any, user: bool | None, **options: Any) -> Any:
         return function(*arguments, user=os.geteuid() != 0 if user is None else user, **options)
 
-    return click.option(
+    option = click.option(
         "--user/--system",
         default=None,
         help="Your own systemd, or the machine's.  [default: --system for root, else --user]",
-    )(wrapped)
+    )
+    return cast("F", option(wrapped))
 
 
 @click.group()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -33,41 +34,46 @@ def command(loaded: Loaded, *, wait: float) -> None:
     store = loaded.config.store
     if (already := running.find(store)) is not None:
         raise UsageError(f"it runs already, pid {already.pid}: {' '.join(already.urls)}")
-    log = running.run_folder(store) / "log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    started = _spawn(as_flags(loaded), log)
-    found = _wait(started, store, log, wait)
+    folder = running.run_folder(store)
+    folder.mkdir(parents=True, exist_ok=True)
+    # What it says besides its log is for who started it only: a new token may be in it.
+    said = os.open(folder / "stderr", os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
+    try:
+        found = _wait(_spawn(as_flags(loaded), folder / "log", said), store, said, wait)
+        click.echo(_content(said), err=True, nl=False)
+        os.truncate(said, 0)
+    finally:
+        os.close(said)
     for url in found.urls:
         click.echo(f"listening on {url}")
-    click.echo(f"store in {store}, log in {log}, pid {found.pid}")
+    click.echo(f"store in {store}\nlog in {folder / 'log'}")
 
 
-def _spawn(flags: list[str], log: Path) -> subprocess.Popen[bytes]:
-    with log.open("ab") as output:
-        return subprocess.Popen(
-            [sys.executable, "-P", "-m", "lreg", "serve", *flags, "--log-file", str(log)],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            # Its own session: the hang-up of the terminal does not reach it.
-            start_new_session=True,
-            cwd="/",
-        )
+def _spawn(flags: list[str], log: Path, stderr: int) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", "lreg", "serve", *flags, "--log-file", str(log)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=stderr,
+        # Its own session: the hang-up of the terminal does not reach it.
+        start_new_session=True,
+        cwd="/",
+    )
 
 
-def _wait(process: subprocess.Popen[bytes], store: Path, log: Path, wait: float) -> running.Running:
+def _wait(process: subprocess.Popen[bytes], store: Path, said: int, wait: float) -> running.Running:
     end = time.monotonic() + wait
     while time.monotonic() < end:
         if (code := process.poll()) is not None:
-            raise LregError(f"it ended at once, exit code {code}: {_last_line(log)}")
+            last = _content(said).strip().rpartition("\n")[2].removeprefix("lreg: ")
+            raise LregError(last or f"it ended at once with exit code {code}")
         found = running.find(store)
         if found is not None and found.pid == process.pid:
             return found
         time.sleep(0.02)
     process.terminate()
-    raise LregError(f"it did not answer within {wait:g} s and was stopped; its log is {log}")
+    raise LregError(f"it did not answer within {wait:g} s and was stopped")
 
 
-def _last_line(log: Path) -> str:
-    lines = log.read_text(errors="replace").strip().splitlines()
-    return lines[-1].removeprefix("lreg: ") if lines else "it said nothing"
+def _content(fd: int) -> str:
+    return os.pread(fd, 1 << 16, 0).decode(errors="replace")
