@@ -48,19 +48,18 @@ class Challenge:
     parameters: Mapping[str, str]
 
 
-def parse_challenges(headers: Iterable[str]) -> list[Challenge]:
-    """Return the challenges of all WWW-Authenticate headers (RFC 9110, 11.6.1), in order."""
+def parse_challenges(header: str) -> list[Challenge]:
+    """Return the challenges of a WWW-Authenticate header (RFC 9110, 11.6.1), in order."""
     challenges: list[Challenge] = []
-    for header in headers:
-        parameters: dict[str, str] = {}
-        for match in _PART.finditer(header):
-            name, quoted, plain = match.groups()
-            if quoted is None and plain is None:
-                parameters = {}
-                challenges.append(Challenge(name.lower(), parameters))
-            else:
-                value = plain if quoted is None else re.sub(r"\\(.)", r"\1", quoted)
-                parameters[name.lower()] = value
+    parameters: dict[str, str] = {}
+    for match in _PART.finditer(header):
+        name, quoted, plain = match.groups()
+        if quoted is None and plain is None:
+            parameters = {}
+            challenges.append(Challenge(name.lower(), parameters))
+        else:
+            value = plain if quoted is None else re.sub(r"\\(.)", r"\1", quoted)
+            parameters[name.lower()] = value
     return challenges
 
 
@@ -140,9 +139,9 @@ class Authorizer:
         self._wanted: dict[Scope, Scope] = {}
         self._locks: dict[Scope, asyncio.Lock] = {}
 
-    def learn(self, registry: str, headers: Iterable[str]) -> bool:
+    def learn(self, registry: str, header: str) -> bool:
         """Take what the registry at URL `registry` demands; return whether it can be answered."""
-        challenges = parse_challenges(headers)
+        challenges = parse_challenges(header)
         for scheme in ("bearer", "basic"):
             for challenge in challenges:
                 if challenge.scheme == scheme:
@@ -169,10 +168,10 @@ class Authorizer:
                 token = self._tokens[wanted] = await self._fetch(wanted, challenge)
             return f"Bearer {token.text}"
 
-    def refused(self, registry: str, headers: Iterable[str], scope: Scope) -> bool:
+    def refused(self, registry: str, header: str, scope: Scope) -> bool:
         """Note that a request was answered 401; return whether it is worth sending again."""
         before = self._challenge
-        if not self.learn(registry, headers) or self._challenge is None:
+        if not self.learn(registry, header) or self._challenge is None:
             return False
         wanted = self._wanted.get(scope, scope)
         dropped = self._tokens.pop(wanted, None)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator
-from contextlib import aclosing, nullcontext
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urljoin
 
 from lreg import errors
 from lreg.client.auth import Scope
 from lreg.client.connection import Ask
+from lreg.client.wire import SourceFailed
 from lreg.oci.digest import Digest
 
 if TYPE_CHECKING:
@@ -165,46 +166,19 @@ class RemoteBlob(AsyncIterable[bytes]):
         return 0
 
 
-class _Feed(AsyncIterable[bytes]):
-    """The pieces of an upload's body on their way out: says whose fault an end before the end is.
-
-    Args:
-        source: the pieces; read once.
-        stall: how many seconds the registry may take for one of them.
-    """
-
-    def __init__(self, source: AsyncIterable[bytes], stall: float) -> None:
-        self.failure: Exception | None = None
-        self.watch = asyncio.timeout(None)
-        self._source = source
-        self._stall = stall
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        now = asyncio.get_running_loop().time
-        try:
-            async for piece in self._source:
-                # How long the source takes is its own affair; how long the registry does is ours.
-                self.watch.reschedule(now() + self._stall)
-                yield piece
-                self.watch.reschedule(None)
-        except Exception as error:
-            # The HTTP library turns this into a broken connection: see _send.
-            self.failure = error
-            raise
-
-
 async def push(repository: RemoteRepository, descriptor: Descriptor, source: Body) -> None:
     """Upload in one piece: POST, then PUT (distribution-spec, "POST then PUT")."""
     patience = repository.connection.patience
     attempts = 1 if isinstance(source, AsyncIterator) else patience.attempts
     for attempt in range(1, attempts + 1):
         location = await _start(repository)
-        body = source if isinstance(source, bytes) else _Feed(source, patience.stall)
         try:
-            await _send(repository, descriptor, body, location)
-        except (errors.TransferBroken, errors.Unavailable):
+            await _send(repository, descriptor, source, location)
+        except SourceFailed as failed:
             # A source has patience of its own.
-            if attempt == attempts or (isinstance(body, _Feed) and body.failure):
+            raise failed.error from failed
+        except (errors.TransferBroken, errors.Unavailable):
+            if attempt == attempts:
                 raise
         else:
             return
@@ -230,32 +204,21 @@ def _location(response: Response) -> str:
 
 
 async def _send(
-    repository: RemoteRepository, descriptor: Descriptor, body: bytes | _Feed, location: str
+    repository: RemoteRepository, descriptor: Descriptor, source: Body, location: str
 ) -> None:
     mark = "&" if "?" in location else "?"
-    feed = body if isinstance(body, _Feed) else None
     ask = Ask(
         "PUT",
         f"{location}{mark}digest={descriptor.digest}",
         f"blob {descriptor.digest.short} to {repository.name}",
         repository.scope("pull", "push"),
         {"Content-Type": "application/octet-stream"},
-        body,
+        source,
         descriptor.size,
         missing=errors.UploadUnknown,
     )
-    try:
-        async with feed.watch if feed else nullcontext(), repository.connection.answer(ask):
-            pass
-    except TimeoutError as error:
-        raise errors.TransferBroken(
-            f"{repository.host} took nothing of blob {descriptor.digest.short} for "
-            f"{repository.connection.patience.stall:g} s: try again"
-        ) from error
-    except errors.LregError as error:
-        if feed and feed.failure:
-            raise feed.failure from error
-        raise
+    async with repository.connection.answer(ask):
+        pass
 
 
 async def mount(repository: RemoteRepository, digest: Digest, source: RepositoryName) -> bool:

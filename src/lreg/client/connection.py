@@ -168,7 +168,7 @@ class Connection:
             try:
                 async with self._transport.exchange(request) as response:
                     if response.status == 401:
-                        self._authorizer.learn(url, response.challenges())
+                        self._authorizer.learn(url, response.headers.get("WWW-Authenticate", ""))
                     elif response.status == 400 and url != self._address.urls[-1]:
                         # Go's servers tell a plain request on a TLS port so.
                         continue
@@ -244,7 +244,9 @@ class Connection:
         response = await stack.enter_async_context(self._transport.exchange(_with(request, header)))
         if response.status != 401 or not own or not request.repeatable:
             return response
-        if not self._authorizer.refused(base, response.challenges(), ask.scope):
+        if not self._authorizer.refused(
+            base, response.headers.get("WWW-Authenticate", ""), ask.scope
+        ):
             return response
         header = await self._authorizer.header(ask.scope)
         if header is None:

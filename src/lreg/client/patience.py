@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +39,9 @@ def retry_after(header: str | None) -> float | None:
     text = header.strip()
     if text.isascii() and text.isdigit():
         return float(text[:9])
+    # Slow to import, and hardly any registry sends a date.
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415
+
     try:
         moment = parsedate_to_datetime(text)
     except ValueError:

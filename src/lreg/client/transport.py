@@ -1,54 +1,59 @@
-"""HTTP towards other registries: one session, TLS, timeouts, retries.
+"""HTTP towards other registries: connections kept and used again, TLS, timeouts, retries.
 
-The only module of the client that imports aiohttp. Nothing here knows of tokens or of registries.
+Nothing here knows of tokens or of registries.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
-import aiohttp
-from yarl import URL
+import h11
 
 from lreg import __version__
+from lreg.client import h1
 from lreg.client.patience import Patience, retry_after
-from lreg.client.wire import PIECE, Request, TlsFailed, Unreachable, is_loopback
-from lreg.errors import TransferBroken, Unavailable, UsageError
+from lreg.client.wire import PIECE, Request, TlsFailed, Unreachable, is_loopback, origin
+from lreg.errors import SizeInvalid, TransferBroken, Unavailable, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Mapping
     from pathlib import Path
 
-USER_AGENT = f"lreg/{__version__}"
+# Stored bytes are what their digest names: nothing may be packed on the way.
+_HEADERS = {"User-Agent": f"lreg/{__version__}", "Accept-Encoding": "identity"}
 # Answers that mean "later": too many requests, and what gateways say of a server that restarts.
 _LATER = frozenset({429, 502, 503, 504})
 
 
 class Response:
-    """An answer whose body is still to be read; valid within its `exchange`."""
+    """An answer whose body is still to be read; valid within its `exchange`.
 
-    def __init__(self, response: aiohttp.ClientResponse) -> None:
-        self._response = response
-        self.status: int = response.status
-        self.headers: Mapping[str, str] = response.headers
-        self.url = str(response.url)
+    Attributes:
+        url: that was asked for.
+        status: its status.
+        headers: its headers, whatever the case of their names.
+    """
 
-    def challenges(self) -> list[str]:
-        """Return every WWW-Authenticate header (RFC 9110, 11.6.1)."""
-        return self._response.headers.getall("WWW-Authenticate", [])
+    def __init__(self, url: str, status: int, headers: Mapping[str, str], link: h1.Link) -> None:
+        self.url = url
+        self.status = status
+        self.headers = headers
+        self._link = link
 
     async def read(self, limit: int) -> bytes:
         """Return the body; raise TransferBroken where it ends early or has over `limit` bytes."""
         body = bytearray()
-        async for piece in self.pieces():
-            body += piece
-            if len(body) > limit:
-                raise TransferBroken(f"{self.url} sent more than the {limit} bytes expected")
+        async with aclosing(self.pieces()) as pieces:
+            async for piece in pieces:
+                body += piece
+                if len(body) > limit:
+                    raise TransferBroken(f"{self.url} sent more than the {limit} bytes expected")
         return bytes(body)
 
     async def pieces(self) -> AsyncGenerator[bytes, None]:
@@ -59,26 +64,29 @@ class Response:
                 had arrived before that was yielded.
         """
         gathered: list[bytes] = []
+        size = 0
         failure: Exception | None = None
-        data = b" "
-        while data and failure is None:
-            try:
-                data = await self._response.content.readany()
-            except (aiohttp.ClientError, TimeoutError, OSError) as error:
-                data, failure = b"", error
-            gathered.append(data)
-            if sum(map(len, gathered)) >= PIECE or not data:
-                yield b"".join(gathered)
-                gathered.clear()
+        try:
+            async with aclosing(self._link.body()) as arriving:
+                async for data in arriving:
+                    gathered.append(data)
+                    size += len(data)
+                    if size >= PIECE:
+                        yield b"".join(gathered)
+                        gathered, size = [], 0
+        except (OSError, h11.RemoteProtocolError) as error:
+            failure = error
+        if gathered:
+            yield b"".join(gathered)
         if failure is not None:
+            place = urlsplit(self.url).netloc
             raise TransferBroken(
-                f"{urlsplit(self.url).netloc} broke off in the middle of {self.url}: "
-                f"{_words(failure)}"
+                f"{place} broke off in the middle of {self.url} ({_words(failure)}): try again"
             ) from failure
 
 
 class Transport:
-    """A session of HTTP/1.1 connections, an async context manager.
+    """Connections to any number of servers, an async context manager.
 
     Args:
         ca: a PEM file with certificate authorities to trust besides the system's.
@@ -98,32 +106,15 @@ class Transport:
         self._unix = unix
         self._contexts: dict[bool, ssl.SSLContext] = {}
         self._answered: set[str] = set()
-        self._session: aiohttp.ClientSession | None = None
+        self._idle: dict[tuple[str, bool], list[h1.Link]] = {}
 
     async def __aenter__(self) -> Self:
-        connector: aiohttp.BaseConnector
-        if self._unix:
-            connector = aiohttp.UnixConnector(self._unix, limit=64)
-        else:
-            connector = aiohttp.TCPConnector(limit=64)
-        self._session = aiohttp.ClientSession(
-            connector=connector,
-            # A stored body is what its digest names: never let anything unpack it.
-            auto_decompress=False,
-            headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"},
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(
-                total=None,
-                sock_connect=self.patience.connect,
-                sock_read=self.patience.stall,
-            ),
-            read_bufsize=4 * PIECE,
-        )
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._session:
-            await self._session.close()
+        links = [link for idle in self._idle.values() for link in idle]
+        self._idle.clear()
+        await asyncio.gather(*(link.closed() for link in links))
 
     @asynccontextmanager
     async def exchange(self, request: Request) -> AsyncIterator[Response]:
@@ -137,63 +128,115 @@ class Transport:
         Raises:
             Unreachable: nothing listens there, or the name is not known.
             TlsFailed: no TLS, or a certificate that is not trusted.
-            TransferBroken: the connection broke off.
-            Unavailable: no answer in time.
+            TransferBroken: the connection broke off, or no answer came in time.
+            SizeInvalid: a streamed body is not as long as was said.
         """
-        response = await self._send_patiently(request)
+        request = replace(request, headers={**_HEADERS, **request.headers})
+        link, response = await self._send_patiently(request)
         try:
-            yield Response(response)
-        finally:
-            response.release()
+            yield response
+        except BaseException:
+            link.close()
+            raise
+        self._release(request, link)
 
-    async def _send_patiently(self, request: Request) -> aiohttp.ClientResponse:
+    async def _send_patiently(self, request: Request) -> tuple[h1.Link, Response]:
         attempts = self.patience.attempts if request.repeatable else 1
-        for attempt in range(1, attempts + 1):
-            last = attempt == attempts
+        for attempt in range(1, attempts):
             try:
-                response = await self._send(request)
+                link, response = await self._send(request)
+            except TlsFailed:
+                raise
             except (TransferBroken, Unavailable) as error:
-                known = request.origin in self._answered
-                if last or isinstance(error, TlsFailed):
-                    raise
-                if isinstance(error, Unreachable) and not known:
+                if isinstance(error, Unreachable) and request.origin not in self._answered:
                     raise
                 await asyncio.sleep(self.patience.pause(attempt))
                 continue
-            self._answered.add(request.origin)
-            if response.status not in _LATER or last:
-                return response
             asked = retry_after(response.headers.get("Retry-After"))
-            if asked is not None and asked > self.patience.longest:
-                return response
-            response.release()
+            too_long = asked is not None and asked > self.patience.longest
+            if response.status not in _LATER or too_long:
+                return link, response
+            self._release(request, link)
             await asyncio.sleep(self.patience.pause(attempt) if asked is None else asked)
-        raise AssertionError("unreachable: the last attempt returns or raises")
+        return await self._send(request)
 
-    async def _send(self, request: Request) -> aiohttp.ClientResponse:
-        if self._session is None:
-            raise RuntimeError("a Transport is used inside of its own context")
-        headers = dict(request.headers)
-        if request.size is not None:
-            headers["Content-Length"] = str(request.size)
+    async def _send(self, request: Request) -> tuple[h1.Link, Response]:
+        idle = self._idle.setdefault((request.origin, request.verify), [])
+        while idle:
+            link = idle.pop()
+            if not link.alive:
+                await link.closed()
+                continue
+            try:
+                return await self._ask(link, request)
+            except TransferBroken:
+                # A server may close an idle connection while the request is on its way
+                # (RFC 9112, 9.3.1): no reason to be patient, unless the body is used up.
+                if not request.repeatable:
+                    raise
+        return await self._ask(await self._connect(request), request)
+
+    async def _ask(self, link: h1.Link, request: Request) -> tuple[h1.Link, Response]:
+        place = urlsplit(request.url).netloc
         try:
-            return await self._session.request(
-                request.method,
-                # Signed URLs and digests must arrive as they were given.
-                URL(request.url, encoded=True),
-                headers=headers,
-                data=request.body,
-                allow_redirects=False,
-                ssl=self._context(verify=request.verify) if request.is_tls else True,
-                proxy=_proxy(request.url),
-            )
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise _sentence(request, error) from error
+            status, headers = await link.ask(request)
+        except h11.LocalProtocolError as error:
+            await link.closed()
+            raise SizeInvalid(
+                f"the body for {place} is not as long as was said: {error}"
+            ) from error
+        except h11.RemoteProtocolError as error:
+            await link.closed()
+            raise TransferBroken(f"{place} does not answer in HTTP: {error}") from error
+        except OSError as error:
+            await link.closed()
+            raise TransferBroken(
+                f"the connection to {place} broke off ({_words(error)}): try again"
+            ) from error
+        except BaseException:
+            await link.closed()
+            raise
+        self._answered.add(request.origin)
+        return link, Response(request.url, status, headers, link)
+
+    def _release(self, request: Request, link: h1.Link) -> None:
+        if link.finish():
+            self._idle.setdefault((request.origin, request.verify), []).append(link)
+
+    async def _connect(self, request: Request) -> h1.Link:
+        url, stall, limit = request.url, self.patience.stall, self.patience.connect
+        place, host = urlsplit(url).netloc, urlsplit(url).hostname or ""
+        proxy = None if self._unix else _proxy(url)
+        try:
+            reader, writer = await h1.connect(url, self._unix, limit, proxy)
+        except OSError as error:
+            raise Unreachable(_advice(place, host, self._unix or proxy, error)) from error
+        if not request.is_tls:
+            headers = h1.proxy_headers(proxy) if proxy else None
+            absolute = proxy is not None
+            return h1.Link(reader, writer, stall, absolute=absolute, proxy_headers=headers)
+        try:
+            if proxy:
+                await h1.tunnel(reader, writer, url, proxy, stall)
+            await h1.encrypt(writer, self._context(verify=request.verify), host, limit)
+        except ssl.SSLCertVerificationError as error:
+            writer.transport.abort()
+            raise TlsFailed(
+                f"the certificate of {place} is not trusted ({error.verify_message}): name its "
+                "authority with --ca, or use --insecure"
+            ) from error
+        except (OSError, h11.ProtocolError) as error:
+            writer.transport.abort()
+            raise TlsFailed(
+                f"{place} does not speak TLS ({_words(error)}): use --insecure for plain HTTP"
+            ) from error
+        return h1.Link(reader, writer, stall)
 
     def _context(self, *, verify: bool) -> ssl.SSLContext:
         if context := self._contexts.get(verify):
             return context
         context = ssl.create_default_context()
+        context.set_alpn_protocols(["http/1.1"])
         if not verify:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
@@ -208,46 +251,40 @@ class Transport:
 
 def _proxy(url: str) -> str | None:
     """Return the proxy that HTTP_PROXY, HTTPS_PROXY and NO_PROXY mean for `url`."""
-    # aiohttp's trust_env would also send what ~/.netrc holds, to whatever host is asked.
     parts = urlsplit(url)
     host = parts.hostname or ""
-    if is_loopback(host) or proxy_bypass(host):
+    # urllib.request is slow to import, and most machines have no proxy.
+    if is_loopback(host) or not any(name.lower().endswith("_proxy") for name in os.environ):
         return None
-    return getproxies().get(parts.scheme)
+    from urllib.request import getproxies, proxy_bypass  # noqa: PLC0415
+
+    proxies = getproxies()
+    proxy = proxies.get(parts.scheme) or proxies.get("all")
+    if not proxy or proxy_bypass(parts.netloc.rpartition("@")[2]):
+        return None
+    proxy = proxy if "://" in proxy else f"http://{proxy}"
+    if not proxy.startswith("http://"):
+        raise UsageError(f"the proxy {origin(proxy)} can't be used: only http:// proxies are known")
+    return proxy
 
 
 def _words(error: BaseException) -> str:
     if isinstance(error, TimeoutError):
-        return "no data came in time"
+        return "nothing came in time"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
     return str(error) or type(error).__name__
 
 
-def _sentence(request: Request, error: Exception) -> TransferBroken | Unavailable:
-    """Return the error to raise for what aiohttp raised, with what to do about it."""
-    parts = urlsplit(request.url)
-    place, host, words = parts.netloc, parts.hostname or "", _words(error)
-    match error:
-        case aiohttp.ClientConnectorCertificateError():
-            why = _words(error.certificate_error)
-            return TlsFailed(
-                f"the certificate of {place} is not trusted ({why}): name its authority with "
-                "--ca, or use --insecure"
-            )
-        case aiohttp.ClientConnectorSSLError() | ssl.SSLError():
-            return TlsFailed(f"{place} does not speak TLS ({words}): use --insecure for plain HTTP")
-        case aiohttp.ClientConnectorError() | aiohttp.ConnectionTimeoutError():
-            return Unreachable(_advice(place, host, error, words))
-        case aiohttp.ClientResponseError():
-            return TransferBroken(f"{place} does not answer in HTTP: {error.message}")
-        case _:
-            return TransferBroken(f"the connection to {place} broke off ({words}): try again")
-
-
-def _advice(place: str, host: str, error: Exception, words: str) -> str:
-    if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return f"{host} is not a known host name: check it, and your DNS"
+def _advice(place: str, host: str, through: str | None, error: OSError) -> str:
+    """Return what to do about a connection that did not come to be."""
+    if through:
+        return f"{place} can't be reached through {through.rpartition('@')[2]}: {_words(error)}"
     if isinstance(error, TimeoutError):
         return f"{place} does not answer: check its address and the network"
     if is_loopback(host):
         return f"nothing listens on {place}: start it with `lreg start` or set LOCAL_REGISTRY"
-    return f"{place} can't be reached ({words}): check its address and the network"
+    # socket.gaierror's numbers are negative and of its own kind.
+    if error.errno is not None and error.errno < 0:
+        return f"{host} is not a known host name: check it, and your DNS"
+    return f"{place} can't be reached ({_words(error)}): check its address and the network"

@@ -23,6 +23,14 @@ class TlsFailed(Unavailable):
     """The server does not speak TLS, or its certificate is not trusted."""
 
 
+class SourceFailed(Exception):
+    """What was to be sent could not be read: `error` says why. The connection is not to blame."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """One HTTP request.
@@ -30,7 +38,7 @@ class Request:
     Attributes:
         method: in upper case.
         url: absolute; sent exactly as it is written.
-        headers: beyond User-Agent, Accept-Encoding and Content-Length.
+        headers: beyond Host, User-Agent, Accept-Encoding and Content-Length.
         body: in memory or streamed.
         size: of a streamed body, in bytes.
         verify: whether the server's certificate must be trusted.
