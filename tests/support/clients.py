@@ -36,7 +36,11 @@ class Client:
         logins = home / "auth.json"
         if not logins.exists():
             logins.write_text("{}")
-        self._env = clean_environment(home, REGISTRY_AUTH_FILE=str(logins), **env)
+        self._env = clean_environment(home, REGISTRY_AUTH_FILE=str(logins)) | env
+
+    def with_environment(self, **more: str) -> Client:
+        """Return the same client with more environment variables."""
+        return Client(self.home, *self._argv, **(self._env | more))
 
     def __call__(self, *arguments: str, stdin: bytes = b"") -> Said:
         """Run it; it has to succeed."""

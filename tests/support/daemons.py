@@ -73,14 +73,19 @@ class Docker:
 
 
 class Containerd:
-    """A containerd, with `ctr` and a CRI client."""
+    """A containerd, with `ctr` and a CRI client.
+
+    Attributes:
+        ctr: its client.
+        hosts: the folder with a hosts.toml for every registry that it trusts.
+    """
 
     namespace = "k8s.io"  # where CRI keeps its images
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True)
         self._socket = folder / "containerd.sock"
-        self._hosts = folder / "certs.d"
+        self.hosts = folder / "certs.d"
         config = folder / "config.toml"
         config.write_text(
             f"""\
@@ -94,7 +99,7 @@ state = "{folder}/state"
 [plugins."io.containerd.grpc.v1.cri"]
   disable_tcp_service = true
   [plugins."io.containerd.grpc.v1.cri".registry]
-    config_path = "{self._hosts}"
+    config_path = "{self.hosts}"
 [plugins."io.containerd.internal.v1.opt"]
   path = "{folder}/opt"
 """
@@ -113,13 +118,13 @@ state = "{folder}/state"
         return Client(self._folder / "home", "ctr", *options, inside=inside)
 
     def trust(self, registry: Running) -> None:
-        """Write the hosts.toml by which its CRI side reaches a registry."""
-        place = self._hosts / registry.host
+        """Write the hosts.toml by which a registry is reached."""
+        place = self.hosts / registry.host
         place.mkdir(parents=True, exist_ok=True)
         ca = f'  ca = "{registry.ca}"\n' if registry.ca else ""
         (place / "hosts.toml").write_text(
             f'server = "{registry.url}"\n[host."{registry.url}"]\n'
-            f'  capabilities = ["pull", "resolve"]\n{ca}'
+            f'  capabilities = ["pull", "resolve", "push"]\n{ca}'
         )
 
     def hold(self, image: Image, name: str) -> None:
