@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from lreg.config import CA_FILE
 from lreg.errors import LregError, UsageError
 from lreg.kinds import HOST_NAME
 
@@ -33,7 +34,6 @@ _LIFE = timedelta(days=365)
 _RENEW_BEFORE = timedelta(days=30)
 # Clocks of nodes are off by a little; of freshly booted boards by more.
 _BACKDATE = timedelta(days=1)
-CA_FILE = "ca.pem"
 
 
 @dataclass(frozen=True, slots=True)

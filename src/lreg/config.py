@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+CA_FILE = "ca.pem"
 FILE_VARIABLE = "LREG_CONFIG"
 _PREFIX = "LREG_"
 # A Kubernetes Service called lreg puts these into every pod of its namespace.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lreg.cli.options import with_settings
+from lreg.config import CA_FILE
 from lreg.errors import LregError
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def command(loaded: Loaded, *, as_path: bool) -> None:
 
     `lreg serve --tls auto` makes it when it starts for the first time.
     """
-    file = loaded.config.ca_folder / "ca.pem"
+    file = loaded.config.ca_folder / CA_FILE
     try:
         text = file.read_text()
     except FileNotFoundError:

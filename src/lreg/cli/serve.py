@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import logging
 import os
+import shutil
 import socket
 import sys
 import time
@@ -17,11 +16,19 @@ import click
 from lreg import __version__
 from lreg.cli import running
 from lreg.cli.options import with_settings
+from lreg.cli.target import reachable
+from lreg.config import CA_FILE
+from lreg.errors import LregError
 
 if TYPE_CHECKING:
     from lreg.config import Config, Loaded
 
-log = logging.getLogger(__name__)
+# What pulls an image, the likeliest first. Docker asks no certificate of loopback.
+_PULLS = {
+    "docker": "docker pull",
+    "podman": "podman pull --tls-verify=false",
+    "skopeo": "skopeo inspect --tls-verify=false",
+}
 
 
 @click.command()
@@ -46,8 +53,9 @@ def command(loaded: Loaded, *, example: Path | None, log_file: Path | None) -> N
 async def _serve(config: Config, example: Path | None, log_file: Path | None) -> None:
     from lreg.registry.server import serve  # noqa: PLC0415
 
+    ca = config.ca_folder / CA_FILE if config.tls == "auto" else None
+    is_new = _is_empty(config.store)
     pushes: set[asyncio.Task[None]] = set()
-    is_new = example is not None and _is_empty(config.store)
 
     def ready(urls: list[str]) -> None:
         running.announce(
@@ -58,7 +66,7 @@ async def _serve(config: Config, example: Path | None, log_file: Path | None) ->
                 started=time.time(),
                 version=__version__,
                 grace=config.grace,
-                ca=str(config.ca_folder / "ca.pem") if config.tls == "auto" else None,
+                ca=str(ca) if ca else None,
                 log=str(log_file.absolute()) if log_file else None,
             ),
         )
@@ -66,39 +74,46 @@ async def _serve(config: Config, example: Path | None, log_file: Path | None) ->
         for url in urls:
             click.echo(f"listening on {url}")
         click.echo(f"store in {config.store}")
-        if config.tls == "auto":
-            click.echo(f"CA in {config.ca_folder / 'ca.pem'} (`lreg ca` prints it)")
+        if ca:
+            click.echo(f"CA in {ca} (`lreg ca` prints it)")
+        if example is not None and (url := reachable(urls)):
+            pushes.add(asyncio.create_task(_show(url, ca, example if is_new else None)))
         sys.stdout.flush()
-        if example is not None:
-            push = asyncio.create_task(_show(urls[0], example if is_new else None))
-            pushes.add(push)
-            push.add_done_callback(pushes.discard)
 
     await serve(config, ready)
     for push in pushes:
         push.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await push
+    await asyncio.gather(*pushes, return_exceptions=True)
 
 
-async def _show(url: str, example: Path | None) -> None:
-    """Push the example if there is one to push, then print what to try."""
+async def _show(url: str, ca: Path | None, example: Path | None) -> None:
+    """Push the example if there is one to push, then print three lines to try."""
+    host = url.partition("://")[2]
+    image = f"{host}/IMAGE"
     if example is not None:
         from lreg.cli.example import push_example  # noqa: PLC0415
-        from lreg.errors import LregError  # noqa: PLC0415
 
         try:
-            await push_example(url, example)
+            image = str(await push_example(url, example, ca=ca))
         except LregError as error:
             click.echo(f"lreg: the example was not pushed: {error}", err=True)
-            return
-    host = url.partition("://")[2]
+    trust = f" --cacert {ca}" if ca else ""
+    tools = [tool for tool in _PULLS if shutil.which(tool)] or list(_PULLS)
     click.echo(
-        "in another shell:\n"
-        f"  curl {url}/v2/_catalog\n"
-        "  lreg ls\n"
-        f"  skopeo inspect --tls-verify=false docker://{host}/hello:latest"
+        "try, in another shell:\n"
+        f"  curl{trust} {url}/v2/_catalog\n"
+        f"  {_lreg()} ls\n"
+        f"  {_PULLS[tools[0]]} {image}",
     )
+    sys.stdout.flush()
+
+
+def _lreg() -> str:
+    """Return how this program is called by who stands in the current folder."""
+    program = Path(sys.argv[0])
+    if shutil.which("lreg") or program.name != "lreg":
+        return "lreg"
+    return os.path.relpath(program)
 
 
 def _is_empty(store: Path) -> bool:

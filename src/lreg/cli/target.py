@@ -7,11 +7,15 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from lreg.cli.running import find
 from lreg.config import default_store, load
 from lreg.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 VARIABLE = "LOCAL_REGISTRY"
 _DEFAULT = "127.0.0.1:5000"
@@ -50,12 +54,8 @@ def local_registry() -> Target:
     if text := os.environ.get(VARIABLE):
         return parse_target(text)
     for store in dict.fromkeys((load().config.store, default_store(), Path("/var/lib/lreg"))):
-        if (running := find(store)) is None:
-            continue
-        tcp = [url for url in running.urls if url.startswith(("http://", "https://"))]
-        if tcp:
-            ca = Path(running.ca) if running.ca else None
-            return _of_url(_reachable(tcp), ca)
+        if (running := find(store)) and (url := reachable(running.urls)):
+            return _of_url(url, Path(running.ca) if running.ca else None)
     return Target(_DEFAULT, insecure=True)
 
 
@@ -93,7 +93,14 @@ def _host(url: str) -> str:
         return ""
 
 
-def _reachable(urls: list[str]) -> str:
+def reachable(urls: Sequence[str]) -> str | None:
+    """Return under which of the URLs a server listens on this machine reaches it best.
+
+    None where it listens on Unix sockets only.
+    """
+    tcp = [url for url in urls if url.startswith(("http://", "https://"))]
+    if not tcp:
+        return None
+    best = min(tcp, key=lambda url: not (_host(url).startswith("127.") or _host(url) == "::1"))
     # A wildcard is an address to listen on; to talk to it, take the loopback of its family.
-    best = min(urls, key=lambda url: not (_host(url).startswith("127.") or _host(url) == "::1"))
     return best.replace("://0.0.0.0:", "://127.0.0.1:").replace("://[::]:", "://[::1]:")
