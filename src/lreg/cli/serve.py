@@ -76,8 +76,8 @@ async def _serve(config: Config, example: Path | None, log_file: Path | None) ->
         click.echo(f"store in {config.store}")
         if ca:
             click.echo(f"CA in {ca} (`lreg ca` prints it)")
-        if example is not None and (url := reachable(urls)):
-            pushes.add(asyncio.create_task(_show(url, ca, example if is_new else None)))
+        if example is not None and (base := reachable(urls)):
+            pushes.add(asyncio.create_task(_show(base, ca, example if is_new else None)))
         sys.stdout.flush()
 
     await serve(config, ready)
