@@ -82,10 +82,10 @@ class ManifestInvalid(RegistryError):
     code, status, exit_code = "MANIFEST_INVALID", 400, 3
 
 
-class ManifestTooLarge(RegistryError):
-    """The manifest is larger than a registry accepts."""
+class ContentTooLarge(RegistryError):
+    """The manifest, or another body that is read whole, is larger than a registry accepts."""
 
-    code, status, exit_code = "MANIFEST_INVALID", 413, 3
+    code, status, exit_code = "SIZE_INVALID", 413, 3
 
 
 class NameUnknown(RegistryError):

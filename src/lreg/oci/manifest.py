@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from lreg.errors import ManifestInvalid, ManifestTooLarge
+from lreg.errors import ContentTooLarge, ManifestInvalid
 from lreg.oci import mediatypes
 from lreg.oci.descriptor import Descriptor
 from lreg.oci.digest import Algorithm, Digest
@@ -48,12 +48,12 @@ class Manifest:
             algorithm: of the digest to call it by.
 
         Raises:
-            ManifestTooLarge: there are more bytes than a registry accepts.
+            ContentTooLarge: there are more bytes than a registry accepts.
             ManifestInvalid: it is not a manifest, or not of the declared type
                 (distribution-spec, "Pushing Manifests": the two "MUST" be the same).
         """
         if len(raw) > MAX_MANIFEST_SIZE:
-            raise ManifestTooLarge(f"a manifest may have {MAX_MANIFEST_SIZE} bytes at most")
+            raise ContentTooLarge(f"a manifest may have {MAX_MANIFEST_SIZE} bytes at most")
         try:
             fields = json.loads(raw)
         except (ValueError, RecursionError) as error:

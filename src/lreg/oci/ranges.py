@@ -50,9 +50,9 @@ def parse_range(header: str, size: int) -> list[ByteRange] | None:
         if suffix is not None:
             start, stop = max(0, size - int(suffix)), size
         else:
+            # One that ends before it begins is invalid: it may be ignored or refused (RFC 9110,
+            # 14.1.1 and 14.2), and registries refuse it.
             start, stop = int(first), min(size, int(last) + 1 if last else size)
-            if last and int(last) < start:
-                return None
         if start < stop:
             ranges.append(ByteRange(start, stop))
     if not ranges:

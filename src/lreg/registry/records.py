@@ -22,6 +22,7 @@ from prometheus_client import (
 )
 
 from lreg import __version__
+from lreg.log import write_many
 
 if TYPE_CHECKING:
     from lreg.registry.http.messages import Request, Response
@@ -30,7 +31,8 @@ log = logging.getLogger("lreg.request")
 
 # Seconds; pulls of large layers over a slow line take minutes.
 _BUCKETS = (0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10, 60, 300)
-_GATHER = 0.1
+# Lines wait for this many others, or this many seconds.
+_GATHER_LINES, _GATHER_SECONDS = 64, 0.1
 
 
 class Records:
@@ -40,7 +42,7 @@ class Records:
         """Start at zero; to be made inside of a running event loop."""
         self._loop = asyncio.get_running_loop()
         self._clock = time.time() - self._loop.time()
-        self._lines: list[tuple[Request, Response, int, float]] = []
+        self._lines: list[tuple[float, dict[str, object]]] = []
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
         PlatformCollector(registry=self._registry)
@@ -90,31 +92,32 @@ class Records:
         if request.body.received:
             self._received.inc(request.body.received)
         if log.isEnabledFor(logging.INFO):
-            if not self._lines:
-                self._loop.call_later(_GATHER, self.flush)
-            self._lines.append((request, response, sent, now))
+            self._gather(request, response, sent, now)
 
     def flush(self) -> None:
         """Write the lines that were gathered."""
         lines, self._lines = self._lines, []
-        for request, response, sent, now in lines:
-            record = log.makeRecord(log.name, logging.INFO, "", 0, "request", (), None)
-            record.created = self._clock + now
-            record.msecs = record.created % 1 * 1000
-            fields = {
-                "method": request.method,
-                "path": request.path,
-                "status": response.status,
-                "received": request.body.received,
-                "sent": sent,
-                "seconds": round(now - request.started, 6),
-                "peer": request.peer,
-                "agent": request.headers.get("user-agent", ""),
-            }
-            if request.query:
-                fields["query"] = request.query
-            vars(record).update(fields, **response.fields)
-            log.handle(record)
+        write_many("request", lines)
+
+    def _gather(self, request: Request, response: Response, sent: int, now: float) -> None:
+        fields = {
+            "method": request.method,
+            "path": request.path,
+            "status": response.status,
+            "received": request.body.received,
+            "sent": sent,
+            "seconds": round(now - request.started, 6),
+            "peer": request.peer,
+            "agent": request.headers.get("user-agent", ""),
+            **response.fields,
+        }
+        if request.query:
+            fields["query"] = request.query
+        if not self._lines:
+            self._loop.call_later(_GATHER_SECONDS, self.flush)
+        self._lines.append((self._clock + now, fields))
+        if len(self._lines) >= _GATHER_LINES:
+            self.flush()
 
     def text(self) -> bytes:
         """Return the metrics in Prometheus' text format."""
