@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 HOST_NAME = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?")
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", re.ASCII)
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _UNIX = "unix:"
 
@@ -150,8 +150,8 @@ def show_duration(seconds: float) -> str:
     """Return the duration in its largest whole unit up to hours: 3600 is 1h."""
     for unit in ("h", "m", "s"):
         if seconds >= _SECONDS[unit] and seconds % _SECONDS[unit] == 0:
-            return f"{seconds / _SECONDS[unit]:g}{unit}"
-    return f"{seconds * 1000:g}ms" if seconds else "0"
+            return f"{seconds / _SECONDS[unit]:.12g}{unit}"
+    return f"{seconds * 1000:.12g}ms" if seconds else "0"
 
 
 def _choice(name: str, *choices: str) -> Kind[str]:

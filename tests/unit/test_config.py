@@ -1,0 +1,160 @@
+"""What a person can set, and what is said when it is wrong."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from lreg.config import SETTINGS, Config, default_file, default_store, load
+from lreg.errors import UsageError
+from lreg.kinds import ListenAddress
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "lreg.toml"
+
+
+def test_flags_over_environment_over_file_over_default(file: Path) -> None:
+    """A flag wins over the environment, that over the file, that over the default."""
+    file.write_text('tls = "auto"\ngrace = "1m"\nlog-level = "debug"\n')
+    environ = {"LREG_GRACE": "2m", "LREG_LOG_LEVEL": "error"}
+    loaded = load({"log-level": "warning"}, file, environ)
+    config = loaded.config
+    assert (config.tls, config.grace, config.log_level) == ("auto", 120.0, "warning")
+    assert config.log_format == "text"
+    assert loaded.origins["tls"] == str(file)
+    assert loaded.origins["grace"] == "$LREG_GRACE"
+    assert loaded.origins["log-level"] == "--log-level"
+    assert loaded.origins["log-format"] == "default"
+
+
+def test_lists_are_replaced_not_joined(file: Path) -> None:
+    """Listeners of the file do not stay open when the command line names others."""
+    file.write_text('listen = ["127.0.0.1:1", "[::1]:2"]\n')
+    assert [str(each) for each in load(None, file, {}).config.listen] == ["127.0.0.1:1", "[::1]:2"]
+    assert load({"listen": (":3",)}, file, {}).config.listen == (ListenAddress("", 3),)
+
+
+def test_environment_lists_have_commas() -> None:
+    """Several listeners fit into LREG_LISTEN."""
+    config = load(None, None, {"LREG_LISTEN": "127.0.0.1:1, unix:/run/l.sock"}).config
+    assert config.listen == (
+        ListenAddress("127.0.0.1", 1),
+        ListenAddress("", 0, Path("/run/l.sock")),
+    )
+
+
+def test_a_path_in_the_file_is_relative_to_the_file(file: Path) -> None:
+    """The file means the same from wherever lreg is started."""
+    file.write_text('store = "images"\nlisten = "unix:sock"\n')
+    config = load(None, file, {}).config
+    assert config.store == file.parent / "images"
+    assert config.listen[0].path == file.parent / "sock"
+    assert load({"store": "images"}, file, {}).config.store == Path.cwd() / "images"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('stor = "x"', "'stor'; the nearest is 'store'"),
+        ('log_level = "info"', "the nearest is 'log-level'"),
+        ("grace = 30", "grace: '30' is not a duration"),
+        ("delete = 2", "delete: '2' is neither true nor false"),
+        ("store = []", "store: [] is not a single value"),
+        ("listen = []", "is not a list"),
+        ("listen = [5000]", "listen: '5000' is no place to listen"),
+        ('tls = "on"', "'on' is not one of off, auto"),
+        ('tls-cert = "c"', "tls-cert and tls-key belong together"),
+        ('tls = "auto"\ntls-cert = "c"\ntls-key = "k"', "leave tls-cert out"),
+        ("= 3", "not TOML"),
+    ],
+)
+def test_a_wrong_file_is_said_in_one_line(file: Path, text: str, says: str) -> None:
+    """What is wrong in lreg.toml is named, with the file, and the nearest right name."""
+    file.write_text(text)
+    with pytest.raises(UsageError) as error:
+        load(None, file, {})
+    assert says in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_file_that_is_not_text(file: Path) -> None:
+    """A file that is not even text is said to be no TOML."""
+    file.write_bytes(b'store = "\xff"')
+    with pytest.raises(UsageError, match="not TOML"):
+        load(None, file, {})
+
+
+def test_an_unknown_variable_names_the_nearest() -> None:
+    """A misspelt LREG_ variable does not silently do nothing."""
+    with pytest.raises(UsageError, match="'LREG_LISTENS'; the nearest is 'LREG_LISTEN'"):
+        load(None, None, {"LREG_LISTENS": ":1"})
+
+
+def test_a_kubernetes_service_called_lreg_does_no_harm() -> None:
+    """The variables that Kubernetes makes of a Service called lreg are not settings."""
+    environ = {
+        "LREG_SERVICE_HOST": "10.0.0.1",
+        "LREG_SERVICE_PORT": "5000",
+        "LREG_PORT": "tcp://10.0.0.1:5000",
+        "LREG_PORT_5000_TCP_ADDR": "10.0.0.1",
+    }
+    assert load(None, None, environ).config.listen == Config().listen
+
+
+def test_a_named_file_must_be_there(tmp_path: Path) -> None:
+    """A configuration file that was asked for is not skipped, whichever way it was named."""
+    missing = tmp_path / "no.toml"
+    with pytest.raises(UsageError, match="no such configuration file"):
+        load(None, missing, {})
+    with pytest.raises(UsageError, match="no such configuration file"):
+        load(None, None, {"LREG_CONFIG": str(missing)})
+
+
+def test_the_usual_places(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Root's are the system's; everybody else's follow XDG, relative paths ignored."""
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    assert default_store() == Path("/var/lib/lreg")
+    assert default_file() == Path("/etc/lreg/lreg.toml")
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_DATA_HOME", "relative")
+    monkeypatch.setenv("XDG_CONFIG_HOME", "/xdg")
+    assert default_store() == tmp_path / ".local/share/lreg"
+    assert default_file() == Path("/xdg/lreg/lreg.toml")
+
+
+def test_the_usual_file_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Without --config the user's own lreg.toml counts."""
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    assert load(None, None, {}).file is None
+    place = tmp_path / "lreg" / "lreg.toml"
+    place.parent.mkdir()
+    place.write_text("delete = false\n")
+    loaded = load(None, None, {})
+    assert (loaded.config.delete, loaded.file) == (False, place)
+
+
+def test_every_setting_is_declared_in_full() -> None:
+    """A setting without its line of documentation, or that can't be written, does not exist."""
+    assert [setting.attribute for setting in SETTINGS] == [field.name for field in fields(Config)]
+    defaults = Config()
+    for setting in SETTINGS:
+        assert setting.doc.endswith("."), setting.name
+        assert setting.default_doc, setting.name
+        assert setting.variable == "LREG_" + setting.name.upper().replace("-", "_")
+        value = getattr(defaults, setting.attribute)
+        if value is not None and not setting.many:
+            assert setting.parse(setting.kind.text(value), Path("/")) == value
+
+
+def test_tls_is_known() -> None:
+    """A certificate of one's own is TLS as much as an automatic one."""
+    cert = {"LREG_TLS_CERT": "/c", "LREG_TLS_KEY": "/k"}
+    assert load(None, None, cert).config.has_tls
+    assert load(None, None, {"LREG_TLS": "auto"}).config.has_tls
+    assert not Config().has_tls
