@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import logging
 import os
 from collections import OrderedDict
 from typing import TYPE_CHECKING
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
     from lreg.oci.reference import RepositoryName
     from lreg.store.protocol import Page
+
+log = logging.getLogger(__name__)
 
 _MOST_HANDLES = 1024
 _LONGEST_SWEEP_PAUSE = 3600.0
@@ -70,7 +73,11 @@ class FilesystemStore:
         Raises:
             UsageError: the folder can't be written, another lreg serves it, or it spans disks.
         """
-        await self._threads.write(self._prepare)
+        try:
+            await self._threads.write(self._prepare)
+        except BaseException:
+            await self.close()
+            raise
         self._sweeper = asyncio.create_task(self._sweep())
 
     async def close(self) -> None:
@@ -79,7 +86,8 @@ class FilesystemStore:
             self._sweeper.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._sweeper
-        self._threads.close()
+            self._sweeper = None
+        await asyncio.to_thread(self._threads.close)
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
@@ -104,39 +112,46 @@ class FilesystemStore:
 
     def _prepare(self) -> None:
         layout = self._layout
+        folders = (layout.blobs, layout.repositories, layout.uploads, layout.scratch)
         try:
-            for folder in (layout.blobs, layout.repositories, layout.uploads, layout.scratch):
+            for folder in folders:
                 files.make_directories(folder)
+            # Not by writing: where the disk is full, reading and deleting must go on.
+            if not all(os.access(folder, os.W_OK | os.X_OK) for folder in folders):
+                raise PermissionError("it is read-only here")
             self._take_lock()
-            probe = f"{layout.scratch}/probe"
-            files.discard(probe)
-            files.write_file(probe, b"")
-            files.install(probe, f"{layout.scratch}/writable")
         except OSError as error:
-            raise UsageError(f"the store {layout.root} can't be written: {error}") from error
-        disks = {os.stat(folder).st_dev for folder in (layout.blobs, layout.repositories)}
-        if disks != {os.stat(layout.side).st_dev}:
-            raise UsageError(f"the store {layout.root} must lie on one disk: content is renamed in")
+            raise UsageError(
+                f"the store {layout.root} can't be written ({error}): "
+                "name another folder, or give this user the right to write"
+            ) from error
+        if len({os.stat(folder).st_dev for folder in folders}) > 1:
+            raise UsageError(
+                f"the store {layout.root} lies on more than one disk: put all of it on one, "
+                "content is renamed into its place"
+            )
         for name in os.listdir(layout.scratch):
             files.discard(f"{layout.scratch}/{name}")
         self._uploads.sweep(everything=self._expiry == 0)
 
     def _take_lock(self) -> None:
-        self._lock = os.open(self._layout.lock, os.O_RDWR | os.O_CREAT, 0o644)
+        self._lock = os.open(self._layout.lock, os.O_RDWR | os.O_CREAT, 0o666)
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            owner = os.read(self._lock, 20).decode("ascii", "replace").strip()
-            os.close(self._lock)
-            self._lock = -1
+            owner = os.read(self._lock, 20).decode("ascii", "replace").strip() or "unknown"
             raise UsageError(
                 f"another lreg (process {owner}) serves the store {self._layout.root}: "
                 "stop it, or name another folder"
             ) from None
-        os.ftruncate(self._lock, 0)
-        os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
+        with contextlib.suppress(OSError):
+            os.ftruncate(self._lock, 0)
+            os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
 
     async def _sweep(self) -> None:
         while self._expiry:
             await asyncio.sleep(min(self._expiry, _LONGEST_SWEEP_PAUSE))
-            await self._threads.write(self._uploads.sweep)
+            try:
+                await self._threads.write(self._uploads.sweep)
+            except OSError as error:
+                log.warning("uploads.not_swept", extra={"error": str(error)})

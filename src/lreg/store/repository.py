@@ -7,7 +7,7 @@ import json
 import os
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVarTuple
 
 from lreg.errors import (
     BlobUnknown,
@@ -24,7 +24,7 @@ from lreg.store.listing import page_of_tags
 from lreg.store.protocol import BLOB_TYPE, Content, Filed, Held, Page
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from lreg.oci.descriptor import Descriptor
     from lreg.oci.digest import Algorithm
@@ -35,8 +35,10 @@ if TYPE_CHECKING:
     from lreg.store.protocol import Upload
     from lreg.store.referrers import Referrers
     from lreg.store.threads import Threads
-    from lreg.store.tree import Tree
+    from lreg.store.tree import Link, Tree
     from lreg.store.uploads import Uploads
+
+Ts = TypeVarTuple("Ts")
 
 SMALL = 64 << 10
 SCHEMA_1 = "application/vnd.docker.distribution.manifest.v1+prettyjws"
@@ -87,25 +89,27 @@ class FiledRepository:
     async def blob(self, digest: Digest) -> Content:
         """Return the blob."""
         path = self._paths.layer(digest)
-        content, stamp = await self._shared.threads.read(self._read_blob, digest, path)
+        reading = asyncio.ensure_future(self._shared.threads.read(self._read_blob, digest, path))
+        try:
+            content, stamp = await asyncio.shield(reading)
+        except asyncio.CancelledError:
+            reading.add_done_callback(_close_unwanted)
+            raise
         if isinstance(content, Held):
             self._shared.memory.remember(path, stamp, content, _BLOB)
         return content
 
     async def put_manifest(self, manifest: Manifest, tags: Sequence[Tag] = ()) -> None:
         """Store the manifest byte for byte, then point `tags` at it."""
-        async with self._changing:
-            await self._shared.threads.write(self._put_manifest, manifest, tags)
+        await self._change(self._put_manifest, manifest, tags)
 
     async def delete_manifest(self, want: Tag | Digest) -> None:
         """Forget the tag, or the manifest and every tag on it."""
-        async with self._changing:
-            await self._shared.threads.write(self._delete_manifest, want)
+        await self._change(self._delete_manifest, want)
 
     async def delete_blob(self, digest: Digest) -> None:
         """Forget the blob in this repository."""
-        async with self._changing:
-            await self._shared.threads.write(self._delete_blob, digest)
+        await self._change(self._delete_blob, digest)
 
     async def mount(self, digest: Digest, source: RepositoryName | None) -> bool:
         """Link a blob of `source`, or of any repository."""
@@ -127,18 +131,25 @@ class FiledRepository:
         """Return what refers to `subject`."""
         return await self._shared.referrers.find(self._paths, subject)
 
+    async def _change(self, function: Callable[[*Ts], None], *args: *Ts) -> None:
+        """Make one change after the other; each goes on to its end even where nobody waits."""
+
+        async def in_turn() -> None:
+            async with self._changing:
+                await self._shared.threads.write(function, *args)
+
+        await asyncio.shield(in_turn())
+
     def _manifest_link(self, want: Tag | Digest) -> str:
         if isinstance(want, Digest):
             return self._paths.revision(want)
         return self._paths.current(want.text)
 
     def _read_manifest(self, want: Tag | Digest, path: str) -> tuple[Held, Stamp | None]:
-        link = self._tree.read_link(path)
+        link = self._find(want, path)
         if link is None:
             raise self._missing(ManifestUnknown(f"no manifest {want} in {self.name}"))
         digest = want if isinstance(want, Digest) else link.target
-        if isinstance(want, Tag) and not self._tree.read_link(self._paths.revision(digest)):
-            raise ManifestUnknown(f"the manifest of {self.name}:{want} was removed")
         held = self._shared.memory.content(digest.hex, _MANIFEST)
         if held is None:
             raw = files.read_file(self._tree.layout.blob(link.target))
@@ -146,6 +157,18 @@ class FiledRepository:
                 raise ManifestUnknown(f"the manifest {want} of {self.name} was removed")
             held = Held(digest, _media_type(raw, digest), raw)
         return held, link.stamp
+
+    def _find(self, want: Tag | Digest, path: str) -> Link | None:
+        """Return the link to a manifest that this repository holds."""
+        link = self._tree.read_link(path)
+        while link and isinstance(want, Tag):
+            if os.access(self._paths.revision(link.target), os.F_OK):
+                break
+            # The manifest is gone: with its tag, or after that was moved on.
+            before, link = link, self._tree.read_link(path)
+            if link and link.target == before.target:
+                return None
+        return link
 
     def _read_blob(self, digest: Digest, path: str) -> tuple[Content, Stamp | None]:
         link = self._tree.read_link(path)
@@ -216,6 +239,14 @@ class FiledRepository:
         if self._tree.has_repository(self._paths):
             return error
         return NameUnknown(f"there is no repository {self.name}", detail={"name": self.name.text})
+
+
+def _close_unwanted(reading: asyncio.Future[tuple[Content, Stamp | None]]) -> None:
+    """Close the file of a blob whose reader went away before it was open."""
+    if not reading.cancelled() and reading.exception() is None:
+        content, _ = reading.result()
+        if isinstance(content, Filed):
+            os.close(content.fd)
 
 
 def _media_type(raw: bytes, digest: Digest) -> str:

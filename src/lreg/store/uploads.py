@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import re
@@ -17,6 +18,7 @@ from uuid import uuid4
 from lreg.errors import DigestInvalid, RangeInvalid, SizeInvalid, UploadUnknown
 from lreg.oci.digest import Algorithm, Digest
 from lreg.store import files
+from lreg.store.intake import Intake, hash_file
 
 if TYPE_CHECKING:
     from hashlib import _Hash
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
     from lreg.store.tree import Tree
 
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_PIECE = 1 << 20
 
 
 class Uploads:
@@ -73,19 +74,11 @@ class Uploads:
             everything: whatever its age; only right before the first request.
         """
         oldest = time.time() - self._expiry
-        for entry in os.scandir(self.tree.layout.uploads):
-            upload = self._live.get(entry.name)
-            if upload is not None and upload.busy:
-                continue
-            try:
-                changed = os.stat(f"{entry.path}/data").st_mtime
-            except OSError:
-                changed = entry.stat().st_mtime
-            if everything or changed < oldest:
-                if upload is not None:
-                    upload.ended = True
-                    self.forget(upload)
-                files.discard(entry.path)
+        for upload_id in os.listdir(self.tree.layout.uploads):
+            if everything or _changed(self.home(upload_id)) < oldest:
+                upload = self._live.get(upload_id)
+                if upload is None or upload.abandon():
+                    files.discard(self.home(upload_id))
 
     def _left_over(self, upload_id: str) -> FiledUpload | None:
         """Return an upload that an earlier run of lreg left on disk."""
@@ -102,6 +95,14 @@ class Uploads:
         upload.offset = size
         self._live[upload_id] = upload
         return upload
+
+
+def _changed(home: str) -> float:
+    """Return when bytes were last added to the upload in this folder, in seconds."""
+    for path in (f"{home}/data", home):
+        with contextlib.suppress(OSError):
+            return os.stat(path).st_mtime
+    return time.time()
 
 
 class FiledUpload:
@@ -145,10 +146,13 @@ class FiledUpload:
         self._tree = uploads.tree
         self._threads = uploads.threads
 
-    @property
-    def busy(self) -> bool:
-        """Whether a request is working on it."""
-        return self._lock.locked()
+    def abandon(self) -> bool:
+        """End the upload unless a request is working on it; return whether it has ended."""
+        with self.writing:
+            self.ended = self.ended or not self._lock.locked()
+            if self.ended:
+                self._uploads.forget(self)
+            return self.ended
 
     def create(self) -> None:
         """Make its folder and files; blocks; raises StoreFull."""
@@ -156,12 +160,10 @@ class FiledUpload:
         try:
             with files.full_disk():
                 os.mkdir(self.home)
-                for path, content in (
-                    (self.data, b""),
-                    (f"{self.home}/about.json", json.dumps(about).encode()),
-                ):
-                    with open(path, "xb", buffering=0) as file:
-                        file.write(content)
+                files.write_file(self.data, b"", durable=False)
+                files.write_file(
+                    f"{self.home}/about.json", json.dumps(about).encode(), durable=False
+                )
         except BaseException:
             files.discard(self.home)
             raise
@@ -187,14 +189,8 @@ class FiledUpload:
                 raise SizeInvalid(f"{size} bytes were announced, {intake.taken} came")
 
     async def commit(self, digest: Digest) -> None:
-        """Verify, make durable, link into the repository."""
-        async with self._lock:
-            await self._ready()
-            try:
-                await self._threads.write(self._finish, digest)
-            finally:
-                if self.ended:
-                    self._uploads.forget(self)
+        """Verify, make durable, link into the repository; goes on even where nobody waits."""
+        await asyncio.shield(self._commit(digest))
 
     async def cancel(self) -> None:
         """End the upload; a request that is adding to it fails with UploadUnknown."""
@@ -202,6 +198,15 @@ class FiledUpload:
         self._uploads.forget(self)
         async with self._lock:
             await self._threads.write(files.discard, self.home)
+
+    async def _commit(self, digest: Digest) -> None:
+        async with self._lock:
+            await self._ready()
+            try:
+                await self._threads.write(self._finish, digest)
+            finally:
+                if self.ended:
+                    self._uploads.forget(self)
 
     async def _ready(self) -> None:
         if not self.ended and self.hasher is None:
@@ -212,85 +217,27 @@ class FiledUpload:
     def _take_up(self) -> None:
         with self.writing:
             try:
-                self.hasher, self.offset = _hash_file(self.data, self._algorithm)
+                self.hasher, self.offset = hash_file(self.data, self._algorithm)
             except FileNotFoundError:
                 self.ended = True
 
     def _finish(self, digest: Digest) -> None:
-        hasher = self.hasher
-        if hasher is None or digest.algorithm is not self._algorithm:
-            hasher, _ = _hash_file(self.data, digest.algorithm)
-        found = Digest.finished(digest.algorithm, hasher)
-        if found == digest:
-            with files.full_disk():
-                self._tree.add_file(digest, self.data, self.offset)
-                layers = self._tree.layout.repository(self.name)
-                self._tree.add_link(layers.layer(digest), digest)
-        self.ended = True
-        files.discard(self.home)
+        with self.writing:
+            hasher = self.hasher
+            if self.ended:
+                raise UploadUnknown(detail={"uuid": self.id})
+            if hasher is None or digest.algorithm is not self._algorithm:
+                hasher, _ = hash_file(self.data, digest.algorithm)
+            found = Digest.finished(digest.algorithm, hasher)
+            if found == digest:
+                paths = self._tree.layout.repository(self.name)
+                with files.full_disk():
+                    self._tree.add_file(digest, self.data, self.offset)
+                    self._tree.add_link(paths.layer(digest), digest)
+            self.ended = True
+            files.discard(self.home)
         if found != digest:
             raise DigestInvalid(
                 f"the upload was to be {digest}, what came is {found}: send it again",
                 detail={"digest": str(digest), "found": str(found)},
             )
-
-
-class Intake:
-    """The bytes of one request on their way into an upload; used in worker threads.
-
-    Args:
-        upload: where they go.
-        size: how many there may be.
-    """
-
-    __slots__ = ("_closed", "_file", "_size", "_upload", "taken")
-
-    def __init__(self, upload: FiledUpload, size: int | None) -> None:
-        self.taken = 0
-        self._upload = upload
-        self._size = size
-        self._file = -1
-        self._closed = False
-
-    def take(self, piece: memoryview) -> None:
-        """Write one piece, then hash it; raise SizeInvalid, StoreFull or UploadUnknown."""
-        upload = self._upload
-        with upload.writing:
-            if upload.ended or self._closed or upload.hasher is None:
-                raise UploadUnknown(detail={"uuid": upload.id})
-            if self._size is not None and self.taken + len(piece) > self._size:
-                raise SizeInvalid(f"more than the {self._size} announced bytes came")
-            self._write(piece, upload.offset)
-            upload.hasher.update(piece)
-            upload.offset += len(piece)
-            self.taken += len(piece)
-
-    def close(self) -> None:
-        """Let go of the file, once the last piece is in."""
-        with self._upload.writing:
-            self._closed = True
-            if self._file >= 0:
-                os.close(self._file)
-
-    def _write(self, piece: memoryview, offset: int) -> None:
-        if self._file < 0:
-            try:
-                self._file = os.open(self._upload.data, os.O_WRONLY)
-            except FileNotFoundError:
-                raise UploadUnknown(detail={"uuid": self._upload.id}) from None
-        try:
-            with files.full_disk():
-                files.write_all(self._file, piece, offset)
-        except BaseException:
-            os.ftruncate(self._file, offset)
-            raise
-
-
-def _hash_file(path: str, algorithm: Algorithm) -> tuple[_Hash, int]:
-    """Return the running hash of a file's content, and its length."""
-    hasher, length = algorithm.hasher(), 0
-    with open(path, "rb", buffering=0) as file:
-        while piece := file.read(_PIECE):
-            hasher.update(piece)
-            length += len(piece)
-    return hasher, length
