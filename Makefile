@@ -51,7 +51,7 @@ conformance: $(READY)
 bench: $(READY)
 	@tests/install-clients
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,bench]'
-	$(BIN)/python -m bench.run
+	$(BIN)/python -m bench
 
 reference: $(READY)
 	$(BIN)/python -m lreg.cli.reference > docs/reference.md

@@ -22,11 +22,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
-ROOT = Path(__file__).resolve().parents[1]
-if __name__ == "__main__":  # run as a script, Python looks beside the file only
-    sys.path.insert(0, str(ROOT))
+from tests.tools import ToolUnavailable, build
 
-from tests.tools import ToolUnavailable, build  # noqa: E402
+ROOT = Path(__file__).resolve().parents[1]
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
