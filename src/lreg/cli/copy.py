@@ -1,0 +1,142 @@
+"""`lreg copy`: an image from one registry to another."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lreg.cli.access import Access, access_options, platform_option
+from lreg.cli.complete import images
+from lreg.cli.output import human_seconds, human_size, print_json
+from lreg.errors import UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lreg.client.copy import Options
+    from lreg.client.progress import Copied, Tally
+    from lreg.oci.platform import Platform
+    from lreg.oci.reference import Reference
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a copy did.
+
+    Attributes:
+        source: the image as it was asked for.
+        target: where it stands now: with its tag, or with its digest where it has none.
+        copied: what moved.
+        seconds: how long it took.
+    """
+
+    source: Reference
+    target: Reference
+    copied: Copied
+    seconds: float
+
+
+@click.command()
+@click.argument("source", metavar="SRC", shell_complete=images)
+@click.argument("target", metavar="DST", shell_complete=images)
+@platform_option("Of an index copy this image alone.")
+@click.option("--all-platforms", is_flag=True, help="Copy all of an index.  [default]")
+@click.option("--referrers", is_flag=True, help="Copy signatures and other referrers too.")
+@click.option(
+    "--jobs", type=click.IntRange(1, 64), default=4, show_default=True, help="Blobs at a time."
+)
+@access_options
+@click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def command(
+    source: str,
+    target: str,
+    *,
+    platform: Platform | None,
+    all_platforms: bool,
+    referrers: bool,
+    jobs: int,
+    insecure: bool,
+    ca: Path | None,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Copy the image SRC to DST, byte for byte, so that its digest stays.
+
+    A name without a host is one in the local registry. DST without a tag gets that of SRC. What
+    DST has already is not sent again; what another repository of its registry has is mounted.
+    """
+    if platform and all_platforms:
+        raise UsageError("--platform and --all-platforms exclude each other")
+    from lreg.client.copy import Options  # noqa: PLC0415 -- `--help` needs no client
+
+    options = Options(platform=platform, referrers=referrers, parallel=jobs)
+    result = asyncio.run(_copy(source, target, options, Access(insecure, ca), quiet=quiet))
+    if as_json:
+        print_json(result_json(result))
+    elif not quiet:
+        click.echo(result_line(result))
+
+
+async def _copy(
+    source_text: str, target_text: str, options: Options, access: Access, *, quiet: bool
+) -> Result:
+    from lreg.cli.progress import shown  # noqa: PLC0415 -- `lreg copy --help` needs no client
+    from lreg.cli.remote import Registries  # noqa: PLC0415
+    from lreg.client.copy import copy_image  # noqa: PLC0415
+
+    begin = time.monotonic()
+    async with Registries(access) as registries:
+        source = registries.complete(registries.parse(source_text))
+        target = registries.parse(target_text)
+        if target.digest:
+            raise UsageError(f"{target_text}: the digest is that of SRC; give a tag, or nothing")
+        target = replace(target, tag=target.tag or source.tag)
+        with shown(quiet=quiet) as progress:
+            copied = await copy_image(
+                await registries.repository(source),
+                source.selector,
+                await registries.repository(target),
+                target.tag,
+                options=options,
+                progress=progress,
+            )
+    if target.tag is None:
+        target = replace(target, digest=copied.root.digest)
+    return Result(source, target, copied, time.monotonic() - begin)
+
+
+def result_line(result: Result) -> str:
+    """Return the one line that says what a copy did."""
+    copied = result.copied
+    parts = [
+        f"{human_size(copied.copied.size)} copied",
+        f"{human_size(copied.mounted.size)} mounted" if copied.mounted.count else "",
+        f"{human_size(copied.skipped.size)} already there" if copied.skipped.count else "",
+        human_seconds(result.seconds),
+    ]
+    digest = "" if result.target.digest else f"@{copied.root.digest}"
+    return f"{result.target}{digest}: {', '.join(filter(None, parts))}"
+
+
+def result_json(result: Result) -> dict[str, Any]:
+    """Return the JSON object that says what a copy did; sizes are in bytes."""
+    copied = result.copied
+    return {
+        "source": str(result.source),
+        "target": str(result.target),
+        "digest": str(copied.root.digest),
+        "media_type": copied.root.media_type,
+        "copied": _tally(copied.copied),
+        "mounted": _tally(copied.mounted),
+        "already_there": _tally(copied.skipped),
+        "seconds": round(result.seconds, 3),
+    }
+
+
+def _tally(tally: Tally) -> dict[str, int]:
+    return {"count": tally.count, "size": tally.size}

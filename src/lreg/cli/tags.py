@@ -1,0 +1,41 @@
+"""`lreg tags`: the tags of one repository."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import click
+
+from lreg.cli.access import Access, access_options
+from lreg.cli.complete import repositories
+from lreg.cli.output import print_json
+from lreg.errors import UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@click.command()
+@click.argument("repository", shell_complete=repositories)
+@access_options
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(repository: str, *, insecure: bool, ca: Path | None, as_json: bool) -> None:
+    """List the tags of REPOSITORY, one a line."""
+    asyncio.run(_list(repository, Access(insecure, ca), as_json=as_json))
+
+
+async def _list(text: str, access: Access, *, as_json: bool) -> None:
+    from lreg.cli.remote import Registries  # noqa: PLC0415 -- `lreg tags --help` needs no client
+
+    async with Registries(access) as registries:
+        reference = registries.parse(text)
+        if reference.tag or reference.digest:
+            raise UsageError(f"{text} names one image: give the repository alone")
+        repository = await registries.repository(reference)
+        tags = sorted([str(tag) async for tag in repository.tags()])
+    if as_json:
+        print_json({"repository": text, "tags": tags})
+        return
+    for tag in tags:
+        click.echo(tag)
