@@ -22,11 +22,12 @@ if TYPE_CHECKING:
 class Docker:
     """A dockerd and its client."""
 
-    def __init__(self, folder: Path, inside: Sequence[str] = ()) -> None:
+    def __init__(self, folder: Path, *options: str, inside: Sequence[str] = ()) -> None:
         """Start it in a mount namespace where /etc/docker is its own.
 
         Args:
             folder: for its data, logs and sockets.
+            options: more of dockerd's.
             inside: what to put before the command, such as `nsenter …`.
         """
         folder.mkdir(parents=True)
@@ -42,6 +43,7 @@ class Docker:
             f"--pidfile={folder}/dockerd.pid",
             "--bridge=none",
             "--iptables=false",
+            *options,
         ]
         script = (
             f"mkdir {etc} && mount -t tmpfs tmpfs {etc} && mkdir {etc}/upper {etc}/work &&"

@@ -130,8 +130,7 @@ class Namespace:
     def __init__(self, folder: Path) -> None:
         self._log = folder / "namespace.log"
         script = (
-            "ip link set lo up && ip link add lreg0 type dummy &&"
-            f" ip address add {self.address}/24 dev lreg0 && ip link set lreg0 up &&"
+            f"ip link set lo up && ip address add {self.address}/24 dev lo &&"
             " echo ready && exec sleep infinity"
         )
         argv = ["unshare", "--net", "sh", "-c", script]
