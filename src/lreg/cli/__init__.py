@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import os
 import sys
 from typing import NoReturn, cast
 
@@ -82,6 +83,10 @@ def main() -> NoReturn:
 
 def run(arguments: list[str]) -> int:
     """Run one command line; return the exit code."""
+    if "_LREG_COMPLETE" in os.environ:
+        from lreg.cli.complete import register  # noqa: PLC0415 -- only a shell's TAB needs it
+
+        register()
     try:
         code = root.main(arguments, prog_name="lreg", standalone_mode=False)
     except click.exceptions.Abort:
