@@ -42,7 +42,7 @@ class Intake:
     def take(self, piece: memoryview) -> None:
         """Write one piece, then hash it; raise SizeInvalid, StoreFull or UploadUnknown."""
         upload = self._upload
-        with upload.writing:
+        with upload.writing, files.full_disk():
             if upload.ended or self._closed or upload.hasher is None:
                 raise UploadUnknown(detail={"uuid": upload.id})
             if self._size is not None and self.taken + len(piece) > self._size:
@@ -69,8 +69,7 @@ class Intake:
             except FileNotFoundError:
                 raise UploadUnknown(detail={"uuid": self._upload.id}) from None
         try:
-            with files.full_disk():
-                files.write_all(self._file, piece, offset)
+            files.write_all(self._file, piece, offset)
             hasher.update(piece)
         except BaseException:
             # What lies in the file is what the hash covers, so that the sender can go on there.

@@ -195,13 +195,12 @@ class FiledRepository:
                 f"{self.name} does not hold {missing[0]}, which the manifest names: push it first",
                 detail={"digests": missing},
             )
-        with files.full_disk():
-            # distribution finds repositories by one of the two folders, or stumbles without it.
-            files.make_directories(self._paths.layers)
-            self._tree.add_content(manifest.digest, manifest.raw)
-            self._tree.add_link(self._paths.revision(manifest.digest), manifest.digest)
-            for tag in tags:
-                self._tree.set_tag(self._paths, tag.text, manifest.digest)
+        # distribution finds repositories by one of the two folders, or stumbles without it.
+        files.make_directories(self._paths.layers)
+        self._tree.add_content(manifest.digest, manifest.raw)
+        self._tree.add_link(self._paths.revision(manifest.digest), manifest.digest)
+        for tag in tags:
+            self._tree.set_tag(self._paths, tag.text, manifest.digest)
 
     def _delete_manifest(self, want: Tag | Digest) -> None:
         if isinstance(want, Tag):
@@ -224,8 +223,7 @@ class FiledRepository:
             target = self._tree.held_blob(self._tree.layout.repository(source.text), digest)
         if target is None:
             return False
-        with files.full_disk():
-            self._tree.add_link(self._paths.layer(digest), target)
+        self._tree.add_link(self._paths.layer(digest), target)
         return True
 
     def _page_of_tags(self, limit: int, last: str) -> Page[Tag]:

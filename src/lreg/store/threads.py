@@ -6,6 +6,8 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
 
+from lreg.store.files import full_disk
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -32,9 +34,13 @@ class Threads:
         """Return what the function returns, called in a thread for changes.
 
         Once begun, a change goes on to its end, even where the caller is cancelled meanwhile.
+
+        Raises:
+            StoreFull: the disk is full.
         """
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._writers, function, *args)
+        with full_disk():
+            return await loop.run_in_executor(self._writers, function, *args)
 
     def close(self) -> None:
         """Wait for what is running, then let go of the threads."""

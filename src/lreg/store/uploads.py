@@ -155,15 +155,12 @@ class FiledUpload:
             return self.ended
 
     def create(self) -> None:
-        """Make its folder and files; blocks; raises StoreFull."""
+        """Make its folder and files; blocks."""
         about = {"repository": self.name, "algorithm": self._algorithm.value}
         try:
-            with files.full_disk():
-                os.mkdir(self.home)
-                files.write_file(self.data, b"", durable=False)
-                files.write_file(
-                    f"{self.home}/about.json", json.dumps(about).encode(), durable=False
-                )
+            os.mkdir(self.home)
+            files.write_file(self.data, b"", durable=False)
+            files.write_file(f"{self.home}/about.json", json.dumps(about).encode(), durable=False)
         except BaseException:
             files.discard(self.home)
             raise
@@ -231,9 +228,8 @@ class FiledUpload:
             found = Digest.finished(digest.algorithm, hasher)
             if found == digest:
                 paths = self._tree.layout.repository(self.name)
-                with files.full_disk():
-                    self._tree.add_file(digest, self.data, self.offset)
-                    self._tree.add_link(paths.layer(digest), digest)
+                self._tree.add_file(digest, self.data, self.offset)
+                self._tree.add_link(paths.layer(digest), digest)
             self.ended = True
             files.discard(self.home)
         if found != digest:
