@@ -1,0 +1,1 @@
+"""Whole requests against a whole server, as HTTP shows them."""
