@@ -1,0 +1,155 @@
+"""The house rules that a program can hold: who imports whom, docstrings, the tree of errors."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import pkgutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import lreg
+from lreg import errors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PACKAGE = Path(lreg.__file__).parent
+
+# Imports run downward only; two rooms of one floor never see each other.
+FLOORS = {
+    "errors": 0,
+    "oci": 1,
+    "kinds": 2,
+    "config": 3,
+    "log": 3,
+    "certificates": 4,
+    "store": 5,
+    "client": 5,
+    "images": 5,
+    "node": 5,
+    "upstream": 6,
+    "registry": 7,
+    "cli": 8,
+    "__main__": 9,
+}
+# Its users elsewhere see it through the module named here.
+ONLY_THROUGH = {"aiohttp": "lreg.client.transport"}
+
+# Exceptions that never leave their room.
+INTERNAL = {
+    "lreg.client.wire.SourceFailed": "carries a reader's own error past the transport's retries",
+}
+
+
+def _modules() -> Iterator[tuple[str, ast.Module]]:
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = ["lreg", *path.relative_to(PACKAGE).with_suffix("").parts]
+        if parts[-1] == "__init__":
+            parts.pop()
+        yield ".".join(parts), ast.parse(path.read_text())
+
+
+def _imports(tree: ast.Module) -> Iterator[str]:
+    """Yield what a module imports: at its top, in functions, for type checking only."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "relative imports hide where they lead"
+            assert node.module
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _room(module: str) -> str | None:
+    parts = module.split(".")
+    return parts[1] if parts[0] == "lreg" and len(parts) > 1 else None
+
+
+def test_imports_run_downward() -> None:
+    """No module knows what stands on it, nor its siblings: each can be changed alone."""
+    wrong = []
+    for module, tree in _modules():
+        if (here := _room(module)) is None:
+            continue
+        for name in _imports(tree):
+            there = _room(name)
+            if there in (None, here, "__version__"):
+                continue
+            assert there in FLOORS, f"which floor is {there} on?"
+            if FLOORS[there] >= FLOORS[here]:
+                wrong.append(f"{module} imports {name}")
+    assert not wrong
+
+
+def test_one_door_to_each_guarded_library() -> None:
+    """The HTTP client library can be replaced in one module."""
+    wrong = [
+        f"{module} imports {name}"
+        for module, tree in _modules()
+        for name in _imports(tree)
+        if module != ONLY_THROUGH.get(name.split(".")[0], module)
+    ]
+    assert not wrong
+
+
+def test_what_is_imported_by_name_exists() -> None:
+    """Every module imports: none is broken and unnoticed."""
+    for info in pkgutil.walk_packages([str(PACKAGE)], "lreg."):
+        if not info.name.endswith("__main__"):
+            importlib.import_module(info.name)
+
+
+def test_everything_public_has_a_docstring() -> None:
+    """Every public module, class and function says what it is for."""
+    bare = []
+    for module, tree in _modules():
+        if not ast.get_docstring(tree):
+            bare.append(module)
+        bare += [f"{module}.{name}" for name in _undocumented(tree)]
+    assert not bare
+
+
+def _undocumented(parent: ast.Module | ast.ClassDef) -> Iterator[str]:
+    for node in parent.body:
+        if not isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        if node.name.startswith("_"):
+            continue
+        overload = any(getattr(each, "id", "") == "overload" for each in node.decorator_list)
+        if not overload and not ast.get_docstring(node):
+            yield node.name
+        if isinstance(node, ast.ClassDef):
+            yield from (f"{node.name}.{name}" for name in _undocumented(node))
+
+
+def _tree(error: type[errors.LregError]) -> Iterator[type[errors.LregError]]:
+    yield error
+    for child in error.__subclasses__():
+        yield from _tree(child)
+
+
+def test_every_error_states_what_its_edges_need() -> None:
+    """Each error has a sentence and an exit code; one for clients a code and a status as well."""
+    for info in pkgutil.walk_packages([str(PACKAGE)], "lreg."):
+        if not info.name.endswith("__main__"):
+            importlib.import_module(info.name)
+    for error in _tree(errors.LregError):
+        assert str(error()).endswith((".", "token")), error
+        assert 1 <= error.exit_code <= 125, error
+        if issubclass(error, errors.RegistryError):
+            assert error.code.isupper(), error
+            assert 400 <= error.status <= 599, error
+
+
+def test_no_error_outside_of_the_tree() -> None:
+    """The package defines no exception that `lreg: …` would not catch."""
+    wrong = []
+    for module, tree in _modules():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef) and module != "lreg.errors":
+                bases = {ast.unparse(base) for base in node.bases}
+                if bases & {"Exception", "BaseException", "ValueError", "RuntimeError", "OSError"}:
+                    wrong.append(f"{module}.{node.name}")
+    assert wrong == list(INTERNAL)
