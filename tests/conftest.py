@@ -8,11 +8,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support import clients
+from tests.support.daemons import Docker
 from tests.support.needs import NEEDS
 from tests.support.registries import Namespace, Running, start_docker_registry, start_lreg
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.support.clients import Client
 
 MISSING = pytest.StashKey[dict[str, str]]()
 
@@ -80,3 +85,19 @@ def namespace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Namespace]:
         yield made
     finally:
         made.close()
+
+
+@pytest.fixture
+def skopeo(tmp_path: Path) -> Client:
+    """A skopeo."""
+    return clients.skopeo(tmp_path / "skopeo")
+
+
+@pytest.fixture(scope="session")
+def dockerd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Docker]:
+    """A dockerd of the tests' own."""
+    daemon = Docker(tmp_path_factory.mktemp("docker") / "d")
+    try:
+        yield daemon
+    finally:
+        daemon.close()

@@ -9,19 +9,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support import clients
-from tests.support.daemons import Containerd, Docker
+from tests.support.daemons import Containerd
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.support.clients import Client
+    from tests.support.daemons import Docker
     from tests.support.registries import Running
-
-
-@pytest.fixture
-def skopeo(tmp_path: Path) -> Client:
-    """A skopeo."""
-    return clients.skopeo(tmp_path / "skopeo")
 
 
 @pytest.fixture
@@ -42,16 +37,6 @@ def buildah(tmp_path: Path) -> Client:
 def curl(registry: Running, tmp_path: Path) -> Client:
     """A curl that trusts the registry's CA."""
     return clients.curl(registry, tmp_path / "curl")
-
-
-@pytest.fixture(scope="session")
-def dockerd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Docker]:
-    """A dockerd of the tests' own."""
-    daemon = Docker(tmp_path_factory.mktemp("docker") / "d")
-    try:
-        yield daemon
-    finally:
-        daemon.close()
 
 
 @pytest.fixture

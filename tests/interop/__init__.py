@@ -1,0 +1,1 @@
+"""One tree, two registries: lreg and distribution, Debian's docker-registry."""
