@@ -16,22 +16,10 @@ if TYPE_CHECKING:
     from tests.support.wire import Wire
 
 DIGEST = sha256(b"x")
-PARTS = [
-    "v2",
-    "a",
-    "..",
-    "%00",
-    "%ff",
-    "blobs",
-    "uploads",
-    "manifests",
-    "tags",
-    "list",
-    "referrers",
-    "_catalog",
-    "latest",
-]
-PARTS += ["", DIGEST, "?n=1", "?digest=", "%0d%0aX:%20y"]
+PARTS = (
+    *("v2", "a", "..", "%00", "%ff", "%0d%0aX:%20y", "", "?n=1", "?digest=", DIGEST, "latest"),
+    *("blobs", "uploads", "manifests", "tags", "list", "referrers", "_catalog"),
+)
 
 
 def test_ping(wire: Wire) -> None:
