@@ -36,6 +36,7 @@ NEEDS = {
     "containerd": Need(("containerd", "ctr", "curl", "unshare"), "containerd curl", root=True),
     "curl": Need(("curl",), "curl"),
     "umoci": Need(("umoci",), "umoci"),
+    "systemd": Need(("systemd-analyze",), "systemd"),
     "docker-registry": Need(("docker-registry",), "docker-registry"),
     "namespaces": Need(("unshare", "nsenter", "ip", "mount"), "util-linux iproute2", root=True),
 }
