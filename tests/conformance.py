@@ -24,10 +24,10 @@ from xml.etree import ElementTree as ET
 
 from tests.tools import ToolUnavailable, build
 
-ROOT = Path(__file__).resolve().parents[1]
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+ROOT = Path(__file__).resolve().parents[1]
 
 LEAST_TESTS = 982
 """The suite's size when the bar was set; a run with fewer tests did not run everything."""
