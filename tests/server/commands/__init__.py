@@ -1,0 +1,1 @@
+"""The commands for images, as their users run them, against real registries."""

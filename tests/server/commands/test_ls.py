@@ -1,0 +1,108 @@
+"""`lreg ls` and `lreg tags`."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.server.commands.conftest import Lreg, lreg_of
+from tests.support.images import hello
+from tests.support.registries import start_lreg
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.wire import Wire
+
+
+def test_ls_one_image_a_line(lreg: Lreg, wire: Wire, repository: str) -> None:
+    """`lreg ls PREFIX` prints REPOSITORY:TAG for every tag below the prefix, sorted."""
+    wire.push(f"{repository}/a", hello("a"), "2")
+    wire.push(f"{repository}/a", hello("a"), "1")
+    wire.push(f"{repository}/b", hello("b"), "latest")
+    names = [f"{repository}/a:1", f"{repository}/a:2", f"{repository}/b:latest"]
+    assert lreg.lines("ls", f"{repository}/") == names
+    assert lreg.lines("ls", f"{repository}/b") == names[2:]
+    assert set(names) <= set(lreg.lines("ls"))
+    assert lreg.lines("ls", "nothing/has/this/name") == []
+
+
+def test_ls_json(lreg: Lreg, wire: Wire, repository: str) -> None:
+    """`lreg ls --json` prints a list of repositories with their tags, empty for none."""
+    wire.push(repository, hello("x"), "1")
+    assert lreg.json("ls", repository) == [{"repository": repository, "tags": ["1"]}]
+    assert lreg.json("ls", "nothing/has/this/name") == []
+
+
+def test_ls_repository_without_tags(lreg: Lreg, wire: Wire, repository: str) -> None:
+    """A repository that lost its last tag stands alone."""
+    digest = wire.push(repository, hello("x"), "1")
+    wire.ask("DELETE", f"/v2/{repository}/manifests/{digest}").expect(202)
+    assert lreg.lines("ls", repository) == [repository]
+    assert lreg.json("ls", repository) == [{"repository": repository, "tags": []}]
+
+
+def test_ls_many(lreg: Lreg, wire: Wire, repository: str) -> None:
+    """More repositories than are asked about at a time are all listed, in order."""
+    image = hello("x")
+    names = [f"{repository}/{number:02}" for number in range(40)]
+    for name in names:
+        wire.push(name, image, "t")
+    assert lreg.lines("ls", repository) == [f"{name}:t" for name in names]
+
+
+def test_ls_nothing_there(lreg_here: Lreg, tmp_path: Path) -> None:
+    """Where no registry answers, one line says so and what to do, and the exit code is 6."""
+    env = {**lreg_here.env, "LOCAL_REGISTRY": "127.0.0.1:1"}
+    said = Lreg(lreg_here.registry, env, tmp_path).fail(6, "ls")
+    assert "nothing listens on 127.0.0.1:1" in said
+    assert "lreg start" in said
+
+
+def test_ls_malformed_local_registry(lreg_here: Lreg, tmp_path: Path) -> None:
+    """A LOCAL_REGISTRY that means nothing is said by name, with exit code 2."""
+    env = {**lreg_here.env, "LOCAL_REGISTRY": "http://a/b"}
+    assert "$LOCAL_REGISTRY" in Lreg(lreg_here.registry, env, tmp_path).fail(2, "ls")
+
+
+def test_ls_quick_on_an_empty_registry(tmp_path: Path) -> None:
+    """`lreg ls` answers at once on an empty registry: nothing heavy is loaded for it."""
+    running = start_lreg(tmp_path)
+    try:
+        lreg = lreg_of(running, tmp_path)
+        took = []
+        for _ in range(7):
+            begin = time.monotonic()
+            assert lreg.run("ls") == ""
+            took.append(time.monotonic() - begin)
+    finally:
+        running.stop()
+    # The bar is 0.3 s on an idle machine; a busy one still shows a heavy import.
+    assert min(took) < 0.6, took
+
+
+def test_tags(lreg: Lreg, wire: Wire, repository: str) -> None:
+    """`lreg tags REPO` prints one tag a line, whether the host is named or not."""
+    for tag in "b", "a", "1.0":
+        wire.push(repository, hello("x"), tag)
+    assert lreg.lines("tags", repository) == ["1.0", "a", "b"]
+    assert lreg.lines("tags", f"{lreg.registry.host}/{repository}") == ["1.0", "a", "b"]
+    assert lreg.json("tags", repository) == {"repository": repository, "tags": ["1.0", "a", "b"]}
+
+
+def test_tags_unknown_repository(lreg: Lreg) -> None:
+    """A repository that is not there is an error with exit code 4."""
+    assert "NAME_UNKNOWN" in lreg.fail(4, "tags", "not/there")
+
+
+@pytest.mark.parametrize("name", ["hello:1", "hello@sha256:" + "0" * 64])
+def test_tags_of_an_image(lreg_here: Lreg, name: str) -> None:
+    """A name with a tag or a digest is not a repository: exit code 2."""
+    assert "give the repository alone" in lreg_here.fail(2, "tags", name)
+
+
+def test_malformed_name(lreg_here: Lreg) -> None:
+    """A name that no registry takes is refused before any request, with exit code 2."""
+    assert "not a repository name" in lreg_here.fail(2, "tags", "Upper/Case")
