@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lreg.errors import BadRequest, TransferBroken
+from lreg.registry.http import connection
 from lreg.registry.http.messages import Endpoint, FileSlice, Request, Response
 from lreg.registry.http.server import HttpServer
 
@@ -320,3 +321,21 @@ async def test_stop_lets_running_requests_finish() -> None:
         with pytest.raises(OSError, match=r"refused|Connect"):
             await asyncio.open_connection("127.0.0.1", port)
         assert await idle.read() == b""
+
+
+async def test_only_a_client_can_stall(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that stops in its body is dropped; one that waits for us is not."""
+    monkeypatch.setattr(connection, "_STALL_TIME", 0.2)
+
+    async def handler(request: Request) -> Response:
+        if request.method == "GET":
+            await asyncio.sleep(1.6)  # longer than patience and a sweep
+            return hello(request)
+        return await digest_body(request)
+
+    async with serving(handler) as (_, app, port), connected(port) as (reader, writer):
+        waiting = asyncio.create_task(talk(port, LAST))
+        writer.write(b"PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nhalf")
+        assert await asyncio.wait_for(reader.read(), 5) == b""
+        assert b"hello" in await waiting
+        assert (400, 0) in app.done

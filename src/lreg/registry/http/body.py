@@ -138,6 +138,11 @@ class Body:
         self._wake()
 
     @property
+    def awaited(self) -> bool:
+        """Whether a reader waits for bytes from the client."""
+        return self._arrival is not None and not self._arrival.done()
+
+    @property
     def _left(self) -> int:
         return (self.length or 0) - self.received
 

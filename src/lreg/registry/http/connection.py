@@ -31,17 +31,14 @@ log = logging.getLogger(__name__)
 _FIRST_BUFFER = 4 << 10
 _TLS_HANDSHAKE = 0x16
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-# Seconds: for a whole head, between requests, without any progress of a body, and for the rest of
-# a body that nobody wants (closing at once would reset the connection and lose the response).
+# Seconds that a client may take: for its first head, between requests, without any progress of a
+# body, and for the rest of a body that nobody wants (closing at once would reset the connection
+# and lose the response).
 _HEAD_TIME, _IDLE_TIME, _STALL_TIME, _LINGER_TIME = 30.0, 120.0, 60.0, 5.0
 
 
 class Connection(asyncio.BufferedProtocol):
-    """The server's end of one connection.
-
-    Attributes:
-        deadline: when the connection has been still for too long, in the loop's seconds.
-    """
+    """The server's end of one connection."""
 
     def __init__(self, server: HttpServer, endpoint: Endpoint) -> None:
         """Belong to `server`, having come in at `endpoint`."""
@@ -52,8 +49,10 @@ class Connection(asyncio.BufferedProtocol):
         self._start = self._end = 0
         self._body: Body | None = None
         self._busy = self._closing = self._lingering = self._heard_all = self._lost = False
+        self._sending = False
         self._writable: asyncio.Future[None] | None = None
-        self.deadline = self._loop.time() + _HEAD_TIME
+        self._patience = _HEAD_TIME
+        self._progress()
 
     # asyncio's side.
 
@@ -80,7 +79,7 @@ class Connection(asyncio.BufferedProtocol):
     def buffer_updated(self, count: int) -> None:
         """Take the bytes that came."""
         if self._body and not self._body.over:
-            self.deadline = self._loop.time() + _STALL_TIME
+            self._progress()
             if rest := self._body.arrived(count):
                 self._keep(rest)
         elif not self._lingering:
@@ -119,6 +118,14 @@ class Connection(asyncio.BufferedProtocol):
 
     # The server's side.
 
+    def is_stalled(self, now: float) -> bool:
+        """Return whether the client has let us wait for too long; `now` is the loop's time.
+
+        However long our own side takes, a slow disk say, is not the client's fault.
+        """
+        ours = self._busy and not self._sending and not (self._body and self._body.awaited)
+        return not ours and self._since + self._patience < now
+
     def stop(self) -> None:
         """Take no more requests: close now, or after the response that is under way."""
         self._closing = True
@@ -133,6 +140,10 @@ class Connection(asyncio.BufferedProtocol):
         with suppress(OSError):
             self._transport.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
         self._transport.abort()
+
+    def _progress(self) -> None:
+        """Note that the client just did something, or that it is its turn from now on."""
+        self._since = self._loop.time()
 
     # Requests.
 
@@ -170,8 +181,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def _begin(self, data: bytes) -> None:
         """Answer the request whose head is `data`, at once or in a task."""
-        self._busy = True
-        self.deadline = self._loop.time() + _STALL_TIME
+        self._busy, self._patience = True, _STALL_TIME
         try:
             head = parse_head(data)
         except BadRequest as error:
@@ -202,7 +212,7 @@ class Connection(asyncio.BufferedProtocol):
         body = self._body = Body(
             head.length,
             self._server.executor,
-            begin=self._send_continue if head.expects_continue else _nothing,
+            begin=self._send_continue if head.expects_continue else self._progress,
             pause=self._pause_reading,
         )
         early = memoryview(bytes(self._buffer[self._start : self._end]))
@@ -216,6 +226,7 @@ class Connection(asyncio.BufferedProtocol):
         return body
 
     def _send_continue(self) -> None:
+        self._progress()
         if self._body and not self._body.received and not self._lost:
             self._transport.write(_CONTINUE)
 
@@ -225,6 +236,7 @@ class Connection(asyncio.BufferedProtocol):
         if pause:
             self._transport.pause_reading()
         else:
+            self._progress()
             self._transport.resume_reading()
 
     def _refuse(self, error: RegistryError, status: int = 400) -> None:
@@ -248,8 +260,10 @@ class Connection(asyncio.BufferedProtocol):
         def progress(count: int) -> None:
             nonlocal sent
             sent += count
-            self.deadline = self._loop.time() + _STALL_TIME
+            self._progress()
 
+        self._sending = True
+        self._progress()
         try:
             if request.method != "HEAD":
                 await self._send_files(response, progress)
@@ -257,6 +271,7 @@ class Connection(asyncio.BufferedProtocol):
             response.fields["broken"] = str(error)
             self.abort()
         finally:
+            self._sending = False
             if response.release:
                 response.release()
         self._finish(request, response, sent)
@@ -301,7 +316,8 @@ class Connection(asyncio.BufferedProtocol):
         """Note the end of an exchange and make ready for the next, or close."""
         self._server.application.finished(request, response, sent)
         self._busy, self._body = False, None
-        self.deadline = self._loop.time() + _IDLE_TIME
+        self._patience = _IDLE_TIME
+        self._progress()
         if self._lost:
             return
         if not request.body.complete:
@@ -311,8 +327,8 @@ class Connection(asyncio.BufferedProtocol):
 
     def _linger(self) -> None:
         """Close once the client has seen the response, whatever it still sends."""
-        self._lingering = True
-        self.deadline = self._loop.time() + _LINGER_TIME
+        self._lingering, self._patience = True, _LINGER_TIME
+        self._progress()
         if self._heard_all or not self._transport.can_write_eof():
             self._transport.close()
             return
@@ -329,10 +345,6 @@ def _early(response: Response) -> Iterator[bytes]:
         if not isinstance(part, bytes):
             return
         yield part
-
-
-def _nothing() -> None:
-    """Begin a body that the client sends without being asked."""
 
 
 def _failed(request: Request) -> Response:

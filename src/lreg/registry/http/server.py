@@ -100,5 +100,5 @@ class HttpServer:
             self.date = formatdate(usegmt=True)
             now = self.loop.time()
             for connection in tuple(self.connections):
-                if connection.deadline < now:
+                if connection.is_stalled(now):
                     connection.abort()
