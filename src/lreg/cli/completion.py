@@ -10,17 +10,16 @@ from lreg.errors import UsageError
 _SHELLS = ("bash", "zsh", "fish")
 
 
-@click.command()
+@click.command(
+    epilog="\b\n"
+    "bash: lreg completion bash > ~/.local/share/bash-completion/completions/lreg\n"
+    "zsh:  lreg completion zsh  > a file called _lreg in a folder of $fpath\n"
+    "fish: lreg completion fish > ~/.config/fish/completions/lreg.fish\n"
+)
 @click.argument("shell", type=click.Choice(_SHELLS))
 @click.pass_context
 def command(ctx: click.Context, shell: str) -> None:
-    r"""Print the completion script of a shell.
-
-    \b
-    bash: lreg completion bash > ~/.local/share/bash-completion/completions/lreg
-    zsh:  lreg completion zsh  > a file called _lreg in a folder of $fpath
-    fish: lreg completion fish > ~/.config/fish/completions/lreg.fish
-    """
+    """Print the completion script of a shell."""
     kind = get_completion_class(shell)
     if kind is None:
         raise UsageError(f"no completion for {shell}")
