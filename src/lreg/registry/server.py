@@ -69,6 +69,9 @@ def _policy(config: Config) -> Policy:
                 f"writing needs this token, shown only now: {token}\n"
                 f"  docker login -u {TOKEN_USER} -p {token} HOST:PORT\n"
             )
+        else:
+            # It can't be shown again: only its hash is kept.
+            log.info("token.kept", extra={"file": str(token_file), "renew": "remove the file"})
     accounts = Accounts(config.htpasswd, token_file)
     return Policy(accounts, open_to_all=config.allow_anonymous_push)
 
