@@ -115,11 +115,11 @@ class RemoteBlob(AsyncIterable[bytes]):
         failures = 0
         failure: errors.LregError
         while position < size:
+            before = position
             try:
                 async with aclosing(self._read(position)) as pieces:
                     async for piece in pieces:
                         position += len(piece)
-                        failures = 0
                         yield piece
                         if position >= size:
                             return
@@ -129,10 +129,10 @@ class RemoteBlob(AsyncIterable[bytes]):
                 )
             except (errors.TransferBroken, errors.Unavailable) as error:
                 failure = error
-            failures += 1
-            if failures >= patience.attempts:
+            failures = failures + 1 if position == before else 0
+            if failures == patience.attempts:
                 raise failure
-            await asyncio.sleep(patience.pause(failures))
+            await asyncio.sleep(patience.pause(max(failures, 1)))
 
     async def _read(self, position: int) -> AsyncGenerator[bytes, None]:
         """Yield what one request brings, from byte `position` of the blob on."""

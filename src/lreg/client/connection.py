@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from lreg.client.credentials import Keyring
     from lreg.client.patience import Patience
 
+_HOST = re.compile(
+    r"([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?"
+)
 _MAX_REDIRECTS = 5
 _MAX_ERROR_BODY = 64 << 10
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -85,13 +89,8 @@ class Address:
             return cls(text, ("http://localhost",), path)
         scheme, mark, rest = text.rpartition("://")
         rest = rest.rstrip("/")
-        parts = urlsplit(f"//{rest}")
-        try:
-            hostname, _ = parts.hostname, parts.port
-        except ValueError:
-            hostname = None
-        known = scheme in {"", "http", "https"}
-        if not known or not hostname or parts.netloc != rest or "@" in rest:
+        match = _HOST.fullmatch(rest)
+        if not match or scheme not in {"", "http", "https"} or int(match[2] or 0) > 65535:
             raise errors.UsageError(
                 f"{text!r:.200} is not a registry: write it as host, host:port or [address]:port"
             )
@@ -102,7 +101,7 @@ class Address:
         if mark:
             return cls(rest, (f"{scheme}://{dial}",))
         secure, plain = f"https://{dial}", f"http://{dial}"
-        if wire.is_loopback(hostname):
+        if wire.is_loopback(match[1].strip("[]")):
             return cls(rest, (secure,) if ca else (plain, secure))
         return cls(rest, (secure, plain) if insecure else (secure,))
 

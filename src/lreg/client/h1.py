@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urlsplit
 
@@ -18,8 +18,7 @@ import h11
 from lreg.client.wire import PIECE, SourceFailed
 
 if TYPE_CHECKING:
-    import ssl
-    from collections.abc import AsyncIterable, Iterator
+    from collections.abc import AsyncIterable, AsyncIterator, Iterator
 
     from lreg.client.wire import Request
 
@@ -56,8 +55,7 @@ class Link:
     Args:
         reader, writer: the open connection.
         stall: how many seconds the other end may leave us waiting for a byte.
-        absolute: whether requests name the whole URL, as a proxy wants it.
-        proxy_headers: what a proxy wants besides.
+        proxy: the proxy that it leads to, whom requests tell the whole URL, or None.
     """
 
     def __init__(
@@ -66,14 +64,13 @@ class Link:
         writer: asyncio.StreamWriter,
         stall: float,
         *,
-        absolute: bool = False,
-        proxy_headers: Mapping[str, str] | None = None,
+        proxy: str | None = None,
     ) -> None:
         self._reader = reader
         self._writer = writer
         self._stall = stall
-        self._absolute = absolute
-        self._proxy_headers = proxy_headers or {}
+        self._absolute = proxy is not None
+        self._proxy_headers = _proxy_headers(proxy) if proxy else {}
         self._protocol = h11.Connection(h11.CLIENT, max_incomplete_event_size=_MAX_HEAD)
 
     async def ask(self, request: Request) -> tuple[int, Headers]:
@@ -155,8 +152,6 @@ class Link:
             event = await self._event()
             if isinstance(event, h11.Response):
                 return event.status_code, Headers(event.headers.raw_items())
-            if isinstance(event, h11.ConnectionClosed):
-                raise ConnectionResetError("the connection was closed without an answer")
 
     async def body(self) -> AsyncGenerator[bytes, None]:
         """Yield the answer's body as it arrives."""
@@ -172,7 +167,10 @@ class Link:
             event = self._protocol.next_event()
             if event is not h11.NEED_DATA:
                 return event
-            self._protocol.receive_data(await self._reader.read(PIECE))
+            data = await self._reader.read(PIECE)
+            if not data and self._protocol.their_state is h11.SEND_RESPONSE:
+                raise ConnectionResetError("it was closed without an answer")
+            self._protocol.receive_data(data)
 
     def finish(self) -> bool:
         """End the exchange; return whether the connection can be used again, close it if not."""
@@ -236,7 +234,7 @@ async def tunnel(
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
     place = f"{host}:{parts.port or 443}"
     protocol = h11.Connection(h11.CLIENT)
-    headers = [("Host", place), *proxy_headers(proxy).items()]
+    headers = [("Host", place), *_proxy_headers(proxy).items()]
     writer.write(protocol.send(h11.Request(method="CONNECT", target=place, headers=headers)) or b"")
     writer.write(protocol.send(h11.EndOfMessage()) or b"")
     async with asyncio.timeout(stall):
@@ -247,7 +245,7 @@ async def tunnel(
         raise ConnectionError(f"the proxy answers {status} to a CONNECT")
 
 
-def proxy_headers(proxy: str) -> dict[str, str]:
+def _proxy_headers(proxy: str) -> dict[str, str]:
     """Return the Proxy-Authorization that the proxy's URL holds."""
     parts = urlsplit(proxy)
     if not parts.username:
@@ -256,8 +254,11 @@ def proxy_headers(proxy: str) -> dict[str, str]:
     return {"Proxy-Authorization": "Basic " + base64.b64encode(pair.encode()).decode()}
 
 
-async def encrypt(
-    writer: asyncio.StreamWriter, context: ssl.SSLContext, hostname: str, seconds: float
-) -> None:
-    """Begin TLS; raise ssl.SSLError or OSError where the other end does not speak it."""
-    await writer.start_tls(context, server_hostname=hostname, ssl_handshake_timeout=seconds)
+@asynccontextmanager
+async def aborted_on_error(writer: asyncio.StreamWriter) -> AsyncIterator[None]:
+    """Close a connection at once where what is done with it fails or is cancelled."""
+    try:
+        yield
+    except BaseException:
+        writer.transport.abort()
+        raise

@@ -207,26 +207,24 @@ class Transport:
         url, stall, limit = request.url, self.patience.stall, self.patience.connect
         place, host = urlsplit(url).netloc, urlsplit(url).hostname or ""
         proxy = None if self._unix else _proxy(url)
+        context = self._context(verify=request.verify) if request.is_tls else None
         try:
             reader, writer = await h1.connect(url, self._unix, limit, proxy)
         except OSError as error:
             raise Unreachable(_advice(place, host, self._unix or proxy, error)) from error
-        if not request.is_tls:
-            headers = h1.proxy_headers(proxy) if proxy else None
-            absolute = proxy is not None
-            return h1.Link(reader, writer, stall, absolute=absolute, proxy_headers=headers)
+        if context is None:
+            return h1.Link(reader, writer, stall, proxy=proxy)
         try:
-            if proxy:
-                await h1.tunnel(reader, writer, url, proxy, stall)
-            await h1.encrypt(writer, self._context(verify=request.verify), host, limit)
+            async with h1.aborted_on_error(writer):
+                if proxy:
+                    await h1.tunnel(reader, writer, url, proxy, stall)
+                await writer.start_tls(context, server_hostname=host, ssl_handshake_timeout=limit)
         except ssl.SSLCertVerificationError as error:
-            writer.transport.abort()
             raise TlsFailed(
                 f"the certificate of {place} is not trusted ({error.verify_message}): name its "
                 "authority with --ca, or use --insecure"
             ) from error
         except (OSError, h11.ProtocolError) as error:
-            writer.transport.abort()
             raise TlsFailed(
                 f"{place} does not speak TLS ({_words(error)}): use --insecure for plain HTTP"
             ) from error

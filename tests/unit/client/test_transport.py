@@ -1,0 +1,287 @@
+"""Connections: patience, TLS, proxies, sockets, and sentences that say what to do."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lreg.client.credentials import Only
+from lreg.client.patience import Patience, retry_after
+from lreg.client.registry import Registry
+from lreg.client.wire import is_loopback, origin
+from lreg.errors import LregError, TooManyRequests, TransferBroken, Unavailable, UsageError
+from tests.fakes.faults import Fault, Reply
+from tests.fakes.upstream import Upstream
+from tests.unit.client.conftest import HASTE, NAME
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lreg.certificates import CertificateAuthority
+
+TAGS = f"/v2/{NAME}/tags/list"
+
+
+def client(host: str, **more: object) -> Registry:
+    return Registry(host, credentials=Only(None), patience=HASTE, **more)  # type: ignore[arg-type]
+
+
+async def ping(host: str, **more: object) -> str:
+    async with client(host, **more) as registry:
+        return await registry.ping()
+
+
+async def tags(registry: Registry, upstream: Upstream) -> list[str]:
+    repository = registry.repository(upstream.repository(NAME))
+    return [str(tag) async for tag in repository.tags()]
+
+
+async def test_nothing_listens() -> None:
+    """A registry that is not running is said at once, with what to do."""
+    async with Upstream() as gone:
+        pass
+    began = time.monotonic()
+    with pytest.raises(Unavailable, match=r"nothing listens on .*`lreg start`.*LOCAL_REGISTRY"):
+        await ping(gone.host)
+    assert time.monotonic() - began < 1
+
+
+async def test_unknown_host() -> None:
+    """A host that no DNS knows is said to be that."""
+    with pytest.raises(Unavailable, match=r"nosuch\.invalid is not a known host name"):
+        await ping("nosuch.invalid")
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [("3", 3.0), (" 0 ", 0.0), ("soon", None), (None, None), ("-1", None), ("²", None)],
+)
+def test_retry_after(header: str | None, seconds: float | None) -> None:
+    """Retry-After is read where it makes sense."""
+    assert retry_after(header) == seconds
+
+
+def test_retry_after_a_date() -> None:
+    """Retry-After may be a date; one that is over means now."""
+    later = datetime.now(UTC) + timedelta(seconds=30)
+    assert retry_after(format_datetime(later, usegmt=True)) == pytest.approx(30, abs=2)
+    assert retry_after("Wed, 21 Oct 2015 07:28:00 GMT") == 0
+
+
+def test_pauses_grow() -> None:
+    """Pauses double up to the longest, each of them jittered downward by half at most."""
+    patience = Patience(backoff=1, longest=5)
+    for attempt, full in [(1, 1), (2, 2), (3, 4), (4, 5), (40, 5)]:
+        assert full / 2 <= patience.pause(attempt) <= full
+
+
+@pytest.mark.parametrize("status", [429, 502, 503, 504])
+async def test_later(upstream: Upstream, far: Registry, status: int) -> None:
+    """An answer that means "later" is waited out, as long as it asks for."""
+    await far.ping()
+    fault = Fault(reply=Reply(status, headers={"Retry-After": "1"}))
+    upstream.script.add("GET", TAGS, fault)
+    began = time.monotonic()
+    assert await tags(far, upstream) == []
+    assert 1 <= time.monotonic() - began < 2
+
+
+async def test_much_later(upstream: Upstream, far: Registry) -> None:
+    """A Retry-After beyond patience is not waited for, but said."""
+    body = b'{"errors":[{"code":"TOOMANYREQUESTS","message":"pull rate limit"}]}'
+    fault = Fault(reply=Reply(429, body, {"Retry-After": "3600"}))
+    upstream.script.add("GET", TAGS, fault, times=99)
+    with pytest.raises(TooManyRequests, match=r"pull rate limit.*3600 s"):
+        await tags(far, upstream)
+    assert len(upstream.requests("GET", TAGS)) == 1
+
+
+async def test_hung_up(upstream: Upstream, far: Registry) -> None:
+    """A connection that is closed instead of an answer is tried again, so often and no more."""
+    upstream.script.add("GET", TAGS, Fault(hang_up=True), times=2)
+    assert await tags(far, upstream) == []
+    upstream.script.add("GET", TAGS, Fault(hang_up=True), times=99)
+    with pytest.raises(TransferBroken, match="try again"):
+        await tags(far, upstream)
+
+
+async def test_silence(upstream: Upstream, far: Registry) -> None:
+    """A registry that takes the request and says nothing does not hold anybody up."""
+    upstream.script.add("GET", TAGS, Fault(delay=60), times=99)
+    with pytest.raises(TransferBroken, match="nothing came in time"):
+        await tags(far, upstream)
+
+
+async def test_connections_are_kept(upstream: Upstream, far: Registry) -> None:
+    """One connection serves one request after another."""
+    for _ in range(5):
+        await tags(far, upstream)
+    assert {seen.link for seen in upstream.seen} == {0}
+
+
+async def test_idle_connection_closed(upstream: Upstream, far: Registry) -> None:
+    """A registry that restarts while nothing is asked is noticed by nobody."""
+    await tags(far, upstream)
+    await upstream.__aexit__()
+    await upstream.__aenter__()
+    assert await tags(far, upstream) == []
+    await upstream.__aexit__()
+    async with upstream:
+        assert await tags(far, upstream) == []
+
+
+async def test_not_http() -> None:
+    """Something else on that port is said to be that."""
+
+    async def babble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"SSH-2.0-OpenSSH_9.2p1\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(babble, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(TransferBroken, match="does not answer in HTTP"):
+            await ping(f"http://127.0.0.1:{port}")
+
+
+async def test_private_ca(secure: Upstream, authority: CertificateAuthority) -> None:
+    """A private CA is trusted where it is named, and nothing but TLS is spoken then."""
+    assert await ping(secure.host, ca=authority.path) == secure.url
+    async with Upstream() as plain:
+        with pytest.raises(Unavailable, match="does not speak TLS"):
+            await ping(plain.host, ca=authority.path)
+
+
+async def test_untrusted(secure: Upstream) -> None:
+    """A certificate that nobody vouches for is refused, with the ways out."""
+    with pytest.raises(Unavailable, match=r"is not trusted .*--ca, or use --insecure"):
+        await ping(secure.url)
+    assert not secure.seen
+
+
+async def test_tls_is_found(secure: Upstream, authority: CertificateAuthority) -> None:
+    """On this machine a registry with TLS is found without saying so."""
+    assert await ping(secure.host, insecure=True) == secure.url
+
+
+async def test_blob_over_tls(secure: Upstream, authority: CertificateAuthority) -> None:
+    """Large bodies pass through TLS whole."""
+    data = bytes(range(256)) * (32 << 10)
+    descriptor = secure.put_blob(NAME, data)
+    async with client(secure.host, ca=authority.path) as registry:
+        repository = registry.repository(secure.repository(NAME))
+        got = b"".join([piece async for piece in repository.blob(descriptor)])
+        assert got == data
+        await repository.push_blob(descriptor, repository.blob(descriptor))
+
+
+async def test_bad_ca(secure: Upstream, tmp_path: Path) -> None:
+    """A CA file that is none is named."""
+    (tmp_path / "ca.pem").write_text("not a certificate")
+    for name in ("ca.pem", "absent.pem"):
+        with pytest.raises(UsageError, match=name):
+            await ping(secure.host, ca=tmp_path / name)
+
+
+async def test_unix_socket(tmp_path: Path) -> None:
+    """A registry behind a Unix socket is one like any other."""
+
+    class OnSocket(Upstream):
+        async def __aenter__(self) -> OnSocket:
+            path = tmp_path / "s"
+            self._server = await asyncio.start_unix_server(self._connected, path)
+            return self
+
+    async with OnSocket() as upstream:
+        upstream.put_image(NAME, "1")
+        async with client(f"unix:{tmp_path}/s") as registry:
+            assert await tags(registry, upstream) == ["1"]
+
+
+async def test_proxy(upstream: Upstream, monkeypatch: pytest.MonkeyPatch) -> None:
+    """HTTP_PROXY is asked for hosts elsewhere, with its own credentials, and never for loopback."""
+    monkeypatch.setenv("http_proxy", f"http://me:s3cret@{upstream.host}")
+    assert await ping("http://registry.example:81") == "http://registry.example:81"
+    seen = upstream.seen[0]
+    assert seen.target == "http://registry.example:81/v2/"
+    assert seen.headers["proxy-authorization"] == "Basic bWU6czNjcmV0"
+    assert await ping(upstream.host) == upstream.url
+    assert upstream.seen[-1].target == "/v2/"
+    assert "proxy-authorization" not in upstream.seen[-1].headers
+
+
+async def test_tunnel(
+    secure: Upstream, authority: CertificateAuthority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Over https a proxy gives a tunnel, and does not see what goes through it."""
+    asked = bytearray()
+
+    async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.extend(await reader.readuntil(b"\r\n\r\n"))
+        there, back = await asyncio.open_connection("127.0.0.1", secure.port)
+        writer.write(b"HTTP/1.1 200 Connected\r\n\r\n")
+        await asyncio.gather(_pipe(reader, back), _pipe(there, writer))
+
+    async with await asyncio.start_server(forward, "127.0.0.1", 0) as proxy:
+        port = proxy.sockets[0].getsockname()[1]
+        monkeypatch.setenv("https_proxy", f"127.0.0.1:{port}")
+        url = f"https://registry.example:{secure.port}"
+        assert await ping(url, insecure=True) == url
+        with pytest.raises(Unavailable, match="is not trusted"):
+            await ping(url, ca=authority.path)
+    assert asked.startswith(f"CONNECT registry.example:{secure.port} HTTP/1.1".encode())
+    assert secure.seen[0].headers["host"] == f"registry.example:{secure.port}"
+
+
+async def _pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    try:
+        while data := await reader.read(1 << 16):
+            writer.write(data)
+            await writer.drain()
+    except ConnectionError:
+        pass
+    finally:
+        writer.close()
+
+
+@pytest.mark.parametrize(
+    "text", ["", "http://", "ftp://a", "a/b", "user@a", "https://a/v2", "a:port", "[::1", "a b"]
+)
+async def test_not_a_registry(text: str) -> None:
+    """What can't be an address is refused before anything is dialled."""
+    with pytest.raises(UsageError, match="is not a registry"):
+        await ping(text)
+
+
+async def test_elsewhere_is_https(upstream: Upstream, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Off this machine plain HTTP is spoken where it is asked for, and only after https failed."""
+    # 127.0.0.1 under a name that does not say so.
+    monkeypatch.setattr("lreg.client.wire.is_loopback", lambda _: False)
+    with pytest.raises(Unavailable, match="does not speak TLS"):
+        await ping(upstream.host)
+    assert not upstream.seen
+    assert await ping(upstream.host, insecure=True) == upstream.url
+
+
+def test_origins() -> None:
+    """Two URLs have one origin where scheme, host and port are the same."""
+    assert (
+        origin("https://A.example/x") == origin("https://a.example:443") == "https://a.example:443"
+    )
+    assert origin("http://[::1]:80/") == "http://[::1]:80" != origin("https://[::1]:80/")
+    assert [is_loopback(host) for host in ("127.8.8.8", "::1", "localhost", "a.localhost")] == [
+        True
+    ] * 4
+    assert not any(is_loopback(host) for host in ("10.0.0.1", "localhost.example", ""))
+
+
+def test_errors_have_exit_codes() -> None:
+    """A failure to reach a registry is told apart from a bad command by its exit code."""
+    assert {Unavailable.exit_code, TransferBroken.exit_code} == {6}
+    assert issubclass(Unavailable, LregError)
