@@ -10,21 +10,20 @@ import asyncio
 import logging
 import socket
 from contextlib import suppress
-from itertools import dropwhile
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from lreg.errors import BadRequest, RegistryError, TransferBroken
 from lreg.registry.http.body import Body
 from lreg.registry.http.messages import Request, Response, encode_head
 from lreg.registry.http.parser import MAX_HEAD, parse_head
-from lreg.registry.http.transfer import copy_file, send_file
+from lreg.registry.http.sending import Outgoing
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Coroutine
+    from concurrent.futures import Executor
 
-    from lreg.registry.http.messages import Endpoint
+    from lreg.registry.http.messages import Application, Endpoint
     from lreg.registry.http.parser import Head
-    from lreg.registry.http.server import HttpServer
 
 log = logging.getLogger(__name__)
 
@@ -37,20 +36,44 @@ _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _HEAD_TIME, _IDLE_TIME, _STALL_TIME, _LINGER_TIME = 30.0, 120.0, 60.0, 5.0
 
 
+class Service(Protocol):
+    """What connections share: their server, as far as they need it.
+
+    Attributes:
+        application: what answers.
+        loop: the event loop.
+        executor: where bodies are sent from and taken in.
+        connections: those that are open.
+        stopping: whether no more requests are taken.
+        date: the Date header's value.
+        no_body: the body of every request that has none.
+    """
+
+    application: Application
+    loop: asyncio.AbstractEventLoop
+    executor: Executor
+    connections: set[Connection]
+    stopping: bool
+    date: str
+    no_body: Body
+
+    def spawn(self, exchange: Coroutine[object, object, None]) -> None:
+        """Run an exchange to its end, whatever becomes of its connection."""
+
+
 class Connection(asyncio.BufferedProtocol):
     """The server's end of one connection."""
 
-    def __init__(self, server: HttpServer, endpoint: Endpoint) -> None:
-        """Belong to `server`, having come in at `endpoint`."""
-        self._server = server
+    def __init__(self, service: Service, endpoint: Endpoint) -> None:
+        """Serve a client that came in at `endpoint`."""
+        self._service = service
         self._endpoint = endpoint
-        self._loop = server.loop
+        self._loop = service.loop
         self._buffer = bytearray(_FIRST_BUFFER)
         self._start = self._end = 0
         self._body: Body | None = None
         self._busy = self._closing = self._lingering = self._heard_all = self._lost = False
         self._sending = False
-        self._writable: asyncio.Future[None] | None = None
         self._patience = _HEAD_TIME
         self._progress()
 
@@ -59,12 +82,10 @@ class Connection(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin to listen to the client."""
         self._transport = cast("asyncio.Transport", transport)
-        if not self._endpoint.tls:
-            # sendfile may only begin when all that was written before is out.
-            self._transport.set_write_buffer_limits(high=0)
+        self._outgoing = Outgoing(self._transport, self._service.executor, tls=self._endpoint.tls)
         peer = transport.get_extra_info("peername")
         self._peer = f"{peer[0]}:{peer[1]}" if isinstance(peer, tuple) else "unix"
-        self._server.connections.add(self)
+        self._service.connections.add(self)
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Return where the next bytes belong: the body's piece, or the buffer for heads."""
@@ -103,18 +124,16 @@ class Connection(asyncio.BufferedProtocol):
         self._lost = self._closing = True
         if self._body:
             self._body.finish(TransferBroken("the client went away before the end of its body"))
-        self.resume_writing()
-        self._server.connections.discard(self)
+        self._outgoing.lose()
+        self._service.connections.discard(self)
 
     def pause_writing(self) -> None:
         """Make the next writer wait until what was written is out."""
-        self._writable = self._loop.create_future()
+        self._outgoing.pause()
 
     def resume_writing(self) -> None:
         """Let the writer go on."""
-        if self._writable and not self._writable.done():
-            self._writable.set_result(None)
-        self._writable = None
+        self._outgoing.resume()
 
     # The server's side.
 
@@ -188,7 +207,7 @@ class Connection(asyncio.BufferedProtocol):
             self._refuse(error)
             return
         self._closing = self._closing or not head.keep_alive
-        body = self._server.no_body if head.length == 0 else self._begin_body(head)
+        body = self._service.no_body if head.length == 0 else self._begin_body(head)
         request = Request(
             head.method,
             head.path,
@@ -200,18 +219,18 @@ class Connection(asyncio.BufferedProtocol):
             self._loop.time(),
         )
         try:
-            answer = self._server.application.handle(request)
+            answer = self._service.application.handle(request)
         except Exception:  # noqa: BLE001 - a bug is answered, whatever it is
             answer = _failed(request)
         if isinstance(answer, Response) and not answer.release:
             self._finish(request, answer, self._write(request, answer))
         else:
-            self._server.spawn(self._exchange(request, answer))
+            self._service.spawn(self._exchange(request, answer))
 
     def _begin_body(self, head: Head) -> Body:
         body = self._body = Body(
             head.length,
-            self._server.executor,
+            self._service.executor,
             begin=self._send_continue if head.expects_continue else self._progress,
             pause=self._pause_reading,
         )
@@ -227,8 +246,8 @@ class Connection(asyncio.BufferedProtocol):
 
     def _send_continue(self) -> None:
         self._progress()
-        if self._body and not self._body.received and not self._lost:
-            self._transport.write(_CONTINUE)
+        if self._body and not self._body.received:
+            self._outgoing.write(_CONTINUE)
 
     def _pause_reading(self, pause: bool) -> None:
         if self._lost:
@@ -244,7 +263,7 @@ class Connection(asyncio.BufferedProtocol):
         self._closing, self._busy = True, False
         text = f"{error}\n".encode()
         response = Response(status, {"Content-Type": "text/plain; charset=utf-8"}, (text,))
-        self._transport.write(encode_head(response, self._server.date, close=True) + text)
+        self._outgoing.write(encode_head(response, self._service.date, close=True), response)
         self._linger()
 
     # Responses.
@@ -266,7 +285,7 @@ class Connection(asyncio.BufferedProtocol):
         self._progress()
         try:
             if request.method != "HEAD":
-                await self._send_files(response, progress)
+                await self._outgoing.send_files(response, progress)
         except TransferBroken as error:
             response.fields["broken"] = str(error)
             self.abort()
@@ -281,40 +300,13 @@ class Connection(asyncio.BufferedProtocol):
 
     def _write(self, request: Request, response: Response) -> int:
         """Write the head and what of the body is in memory before any file; return its length."""
-        if self._lost:
-            return 0
-        self._closing = self._closing or self._server.stopping or not request.body.complete
-        head = encode_head(response, self._server.date, close=self._closing)
-        if request.method == "HEAD":
-            self._transport.write(head)
-            return 0
-        early = b"".join(_early(response))
-        self._transport.write(head + early)
-        return len(early)
-
-    async def _send_files(self, response: Response, progress: Callable[[int], None]) -> None:
-        """Send the body from its first file on."""
-        executor = self._server.executor
-        for part in dropwhile(lambda part: isinstance(part, bytes), response.body):
-            await self._drained()
-            if isinstance(part, bytes):
-                self._transport.write(part)
-                progress(len(part))
-            elif self._endpoint.tls:
-                await copy_file(self._transport, part, executor, progress, self._drained)
-            else:
-                await send_file(self._transport, part, executor, progress)
-
-    async def _drained(self) -> None:
-        """Wait until what was written is out; raise TransferBroken where the client is gone."""
-        if self._writable:
-            await self._writable
-        if self._lost:
-            raise TransferBroken("the client went away")
+        self._closing = self._closing or self._service.stopping or not request.body.complete
+        head = encode_head(response, self._service.date, close=self._closing)
+        return self._outgoing.write(head, None if request.method == "HEAD" else response)
 
     def _finish(self, request: Request, response: Response, sent: int) -> None:
         """Note the end of an exchange and make ready for the next, or close."""
-        self._server.application.finished(request, response, sent)
+        self._service.application.finished(request, response, sent)
         self._busy, self._body = False, None
         self._patience = _IDLE_TIME
         self._progress()
@@ -337,14 +329,6 @@ class Connection(asyncio.BufferedProtocol):
             self._transport.write_eof()
         except OSError:  # the client has reset the connection
             self._transport.abort()
-
-
-def _early(response: Response) -> Iterator[bytes]:
-    """Yield the parts of the body before its first file."""
-    for part in response.body:
-        if not isinstance(part, bytes):
-            return
-        yield part
 
 
 def _failed(request: Request) -> Response:

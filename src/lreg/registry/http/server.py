@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import socket
     import ssl
     from collections.abc import Coroutine
+    from concurrent.futures import Executor
 
     from lreg.registry.http.messages import Application, Endpoint
 
@@ -41,7 +42,7 @@ class HttpServer:
         """Serve `application`; to be made inside of a running event loop."""
         self.application = application
         self.loop = asyncio.get_running_loop()
-        self.executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="transfer")
+        self.executor: Executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="transfer")
         self.connections: set[Connection] = set()
         self.stopping = False
         self.date = formatdate(usegmt=True)
