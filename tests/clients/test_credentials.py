@@ -222,7 +222,7 @@ def test_generated_token(
 
     running = start_lreg(tmp_path, tls=True, network=namespace)
     try:
-        assert running.process.log.count(f"-p {token}") == 1
+        assert token not in running.process.log
         name = f"docker://{running.host}/{repository}:v1"
         push = ("copy", *trust(running, "dest-"), layout, name)
         assert "unauthorized" in skopeo.attempt(*push).err.lower()

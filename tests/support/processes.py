@@ -67,6 +67,7 @@ class Program:
         self.name = argv[0]
         self.log_file = log
         with log.open("ab") as output:
+            self._log_start = output.tell()
             # A session of its own: Ctrl-C is for pytest, whose fixtures then end the program.
             self._process = subprocess.Popen(
                 argv,
@@ -81,8 +82,8 @@ class Program:
 
     @property
     def log(self) -> str:
-        """Everything it has said so far."""
-        return self.log_file.read_text(errors="replace")
+        """Everything it has said so far; not what an earlier one said to the same file."""
+        return self.log_file.read_bytes()[self._log_start :].decode(errors="replace")
 
     def wait_until(self, answers: Callable[[], bool], seconds: float = 30) -> None:
         """Return once `answers()` is true; fail with the log if it ends or takes too long."""

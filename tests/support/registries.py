@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -70,7 +69,6 @@ def start_lreg(
     port = free_port()
     address = network.address if network else "127.0.0.1"
     inside = network.prefix if network else inside
-    reached = network.listens if network else listens
     store = store or folder / "store"
     env = clean_environment(folder)
     mode = ("--tls", "auto") if tls else ()
@@ -78,7 +76,7 @@ def start_lreg(
     argv += ["--listen", f"{address}:{port}", *mode, *options]
     process = Program(argv, folder / "lreg.log", env, folder)
     url = f"{'https' if tls else 'http'}://{address}:{port}"
-    process.wait_until(lambda: reached(port))
+    process.wait_until(lambda: f"listening on {url}\n" in process.log)
     return Running(url, store, _ca_of(store, folder) if tls else None, process)
 
 
@@ -141,12 +139,6 @@ class Namespace:
     def prefix(self) -> tuple[str, ...]:
         """What to put before a command that is to run in it."""
         return ("nsenter", f"--net=/proc/{self._holder.pid}/ns/net", "--")
-
-    def listens(self, port: int) -> bool:
-        """Return whether something in it takes connections on its address."""
-        argv = [*self.prefix, sys.executable, "-c"]
-        argv.append(f"import socket; socket.create_connection(('{self.address}', {port}), 1)")
-        return subprocess.run(argv, capture_output=True, check=False).returncode == 0
 
     def close(self) -> None:
         """Let it go."""

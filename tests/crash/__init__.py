@@ -1,0 +1,1 @@
+"""What becomes of pushes and pulls when servers, disks and clients fail."""
