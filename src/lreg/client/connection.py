@@ -163,12 +163,14 @@ class Connection:
     async def _find_base(self) -> str:
         failures: list[errors.LregError] = []
         for url in self._address.urls:
-            request = Request("GET", f"{url}/v2/", verify=not self._insecure)
+            # A server that speaks only TLS hangs up on anything else, however often it is asked.
+            last = url == self._address.urls[-1]
+            request = Request("GET", f"{url}/v2/", verify=not self._insecure, patient=last)
             try:
                 async with self._transport.exchange(request) as response:
                     if response.status == 401:
                         self._authorizer.learn(url, response.headers.get("WWW-Authenticate", ""))
-                    elif response.status == 400 and url != self._address.urls[-1]:
+                    elif response.status == 400 and not last:
                         # Go's servers tell a plain request on a TLS port so.
                         continue
                     elif response.status >= 400 and response.status not in {403, 404}:
@@ -184,8 +186,9 @@ class Connection:
                     return url
             except (TlsFailed, Unreachable, errors.TransferBroken) as error:
                 failures.append(error)
-        # The first one is about the address that was most likely meant.
-        raise failures[0]
+        # What answers in TLS, if not as it should, is there; else the first address tried was the
+        # most likely one.
+        raise next((one for one in failures if isinstance(one, TlsFailed)), failures[0])
 
     @asynccontextmanager
     async def answer(self, ask: Ask) -> AsyncIterator[Response]:

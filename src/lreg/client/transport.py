@@ -148,7 +148,8 @@ class Transport:
             except TlsFailed:
                 raise
             except (TransferBroken, Unavailable) as error:
-                if isinstance(error, Unreachable) and request.origin not in self._answered:
+                absent = isinstance(error, Unreachable) and request.origin not in self._answered
+                if absent or not request.patient:
                     raise
                 await asyncio.sleep(self.patience.pause(attempt))
                 continue

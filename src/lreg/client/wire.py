@@ -42,6 +42,7 @@ class Request:
         body: in memory or streamed.
         size: of a streamed body, in bytes.
         verify: whether the server's certificate must be trusted.
+        patient: whether to send it again where the connection breaks.
     """
 
     method: str
@@ -50,6 +51,7 @@ class Request:
     body: Body | None = field(default=None, repr=False)
     size: int | None = None
     verify: bool = True
+    patient: bool = True
 
     @property
     def origin(self) -> str:
