@@ -5,6 +5,9 @@ from __future__ import annotations
 import ast
 import importlib
 import pkgutil
+import re
+import sys
+from importlib.metadata import requires
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,8 +36,8 @@ FLOORS = {
     "cli": 8,
     "__main__": 9,
 }
-# Its users elsewhere see it through the module named here.
-ONLY_THROUGH = {"aiohttp": "lreg.client.transport"}
+# Libraries that only one room knows of.
+ONLY_IN = {"h11": "client", "prometheus_client": "registry", "click": "cli", "rich": "cli"}
 
 # Exceptions that never leave their room.
 INTERNAL = {
@@ -83,15 +86,26 @@ def test_imports_run_downward() -> None:
     assert not wrong
 
 
-def test_one_door_to_each_guarded_library() -> None:
-    """The HTTP client library can be replaced in one module."""
+def test_libraries_stay_in_their_room() -> None:
+    """The HTTP, metrics and terminal libraries can each be replaced in one room."""
     wrong = [
         f"{module} imports {name}"
         for module, tree in _modules()
         for name in _imports(tree)
-        if module != ONLY_THROUGH.get(name.split(".")[0], module)
+        if (room := ONLY_IN.get(name.split(".")[0])) and room != _room(module)
     ]
     assert not wrong
+
+
+def test_every_library_is_declared() -> None:
+    """What `pip install lreg` brings along is what lreg imports, no less and no more."""
+    declared = {
+        re.split(r"[<>=!~;\[ ]", text)[0].replace("-", "_")
+        for text in requires("lreg") or ()
+        if "extra ==" not in text
+    }
+    imported = {name.split(".")[0] for _, tree in _modules() for name in _imports(tree)}
+    assert imported - set(sys.stdlib_module_names) - {"lreg"} == declared
 
 
 def test_what_is_imported_by_name_exists() -> None:

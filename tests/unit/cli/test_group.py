@@ -48,7 +48,7 @@ def test_help_is_quick() -> None:
 
 def test_help_imports_no_server_and_no_client() -> None:
     """What makes a start slow is loaded by those commands only that use it."""
-    heavy = "aiohttp asyncio cryptography rich bcrypt prometheus_client lreg.config tomllib"
+    heavy = "h11 asyncio cryptography rich bcrypt prometheus_client lreg.config tomllib"
     code = (
         "import sys; from lreg import cli; cli.run(['--help']); "
         f"print(*(set({heavy.split()!r}) & set(sys.modules)), file=sys.stderr)"
