@@ -1,0 +1,133 @@
+"""The README's first session, done for real."""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.support.processes import Program, clean_environment, free_port, listens
+
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+
+
+def _blocks(title: str) -> list[str]:
+    """Return the shell blocks of the README's section with this title."""
+    section = re.split(r"^## ", README.read_text(), flags=re.MULTILINE)
+    found = next(text for text in section if text.startswith(f"{title}\n"))
+    return re.findall(r"^```sh\n(.*?)^```", found, flags=re.MULTILINE | re.DOTALL)
+
+
+def _steps(block: str) -> list[tuple[str, str]]:
+    """Return each command with what is promised (`#> `) to come out of it."""
+    steps: list[tuple[str, str]] = []
+    for line in filter(None, block.splitlines()):
+        if line.startswith("#> "):
+            command, promised = steps.pop()
+            steps.append((command, f"{promised}{line.removeprefix('#> ')}\n"))
+        else:
+            steps.append((line, ""))
+    return steps
+
+
+def _pattern(promised: str) -> str:
+    literal = re.sub(r"([*?\[])", r"[\1]", promised.rstrip("\n"))
+    return literal.replace("…", "*")
+
+
+@pytest.mark.client("curl")
+@pytest.mark.client("skopeo")
+def test_a_first_session(tmp_path: Path) -> None:
+    """What the README has a newcomer paste works, and says what the README shows."""
+    serve, session = _blocks("A first session")
+    port = free_port()
+    environment = clean_environment(
+        tmp_path, LREG_STORE=str(tmp_path / "store"), LREG_LISTEN=f"127.0.0.1:{port}"
+    )
+    environment["PYTHONUNBUFFERED"] = "1"
+    server = Program(["bash", "-c", f"exec {serve.strip()}"], tmp_path / "log", environment, ROOT)
+    try:
+        server.wait_until(lambda: listens(port) and "lreg ls\n" in server.log)
+        assert f"store in {tmp_path / 'store'}\n" in server.log
+        for command, promised in _steps(session):
+            _do(command, promised, port, tmp_path, environment)
+    finally:
+        _stop(tmp_path, environment)
+        server.stop()
+
+
+def _do(command: str, promised: str, port: int, folder: Path, environment: dict[str, str]) -> None:
+    def here(text: str) -> str:
+        return text.replace(":5000", f":{port}").replace("/tmp/", f"{folder}/")
+
+    done = subprocess.run(
+        ["bash", "-ec", f". .venv/bin/activate\n{here(command)}"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+    said, wanted = done.stdout.rstrip("\n"), _pattern(here(promised))
+    assert fnmatch.fnmatchcase(said, wanted), f"{command}\nsaid:\n{said}\npromised:\n{promised}"
+
+
+def _stop(folder: Path, environment: dict[str, str]) -> None:
+    # The server is make's child: asked to stop by its own command, both end.
+    subprocess.run(
+        [ROOT / ".venv/bin/lreg", "stop"],
+        env=environment,
+        cwd=folder,
+        capture_output=True,
+        check=True,
+    )
+
+
+def test_links_lead_somewhere() -> None:
+    """No link of the README or of docs/ is broken."""
+    for page in [README, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]:
+        for link in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):
+            if "://" not in link:
+                assert (page.parent / link).exists(), f"{page.name}: {link}"
+
+
+def test_commands_in_the_documents_exist(capfd: pytest.CaptureFixture[str]) -> None:
+    """Every `lreg COMMAND --option` that a document shows is one that lreg takes."""
+    lreg = shutil.which("lreg", path=f"{ROOT / '.venv/bin'}{os.pathsep}{os.environ['PATH']}")
+    assert lreg
+    helps: dict[str, str] = {}
+    for page in [README, *sorted((ROOT / "docs").glob("*.md"))]:
+        for words in re.findall(r"\blreg ((?:[a-z]+ ?)+(?:-[^`\n#|>]*)?)", _code(page.read_text())):
+            command, *rest = words.split()
+            if command not in helps:
+                done = subprocess.run(
+                    [lreg, command, "--help"], capture_output=True, text=True, check=False
+                )
+                assert done.returncode == 0, f"{page.name}: lreg {words}: {done.stderr}"
+                helps[command] = done.stdout
+            for option in (word for word in rest if word.startswith("--")):
+                name = option.partition("=")[0]
+                subcommand = rest[0] if not rest[0].startswith("-") else ""
+                text = helps[command]
+                if name not in text and subcommand:
+                    text = subprocess.run(
+                        [lreg, command, subcommand, "--help"],
+                        capture_output=True,
+                        text=True,
+                        check=False,
+                    ).stdout
+                assert name in text, f"{page.name}: lreg {words}"
+
+
+def _code(text: str) -> str:
+    """Return what stands in code, inline or in blocks."""
+    blocks = re.findall(r"```sh\n(.*?)```", text, flags=re.DOTALL)
+    return "\n".join([*blocks, *re.findall(r"`(lreg [^`\n]+)`", text)])
