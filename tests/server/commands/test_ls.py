@@ -14,6 +14,7 @@ from tests.support.registries import start_lreg
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.support.registries import Running
     from tests.support.wire import Wire
 
 
@@ -90,6 +91,13 @@ def test_tags(lreg: Lreg, wire: Wire, repository: str) -> None:
     assert lreg.lines("tags", repository) == ["1.0", "a", "b"]
     assert lreg.lines("tags", f"{lreg.registry.host}/{repository}") == ["1.0", "a", "b"]
     assert lreg.json("tags", repository) == {"repository": repository, "tags": ["1.0", "a", "b"]}
+
+
+def test_tls_found_at_once(lreg_here: Lreg, tls_server: Running) -> None:
+    """A registry on this machine that speaks only TLS is found without waiting for plain HTTP."""
+    begin = time.monotonic()
+    assert "not trusted" in lreg_here.fail(6, "tags", f"{tls_server.host}/any")
+    assert time.monotonic() - begin < 5
 
 
 def test_tags_unknown_repository(lreg: Lreg) -> None:
