@@ -120,8 +120,8 @@ def install(source: str, target: str) -> None:
     """Give a durable file its final name, at once and durably, in place of what has it now."""
     folder = os.path.dirname(target)
     while True:
-        make_directories(folder)
         try:
+            make_directories(folder)
             os.rename(source, target)
         except FileNotFoundError:
             # Another process' garbage collection took the folder away in between.

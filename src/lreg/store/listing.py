@@ -5,6 +5,7 @@ Everything here blocks: call it in a thread.
 
 from __future__ import annotations
 
+import errno
 import heapq
 import os
 import threading
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_NO_FOLDER = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
 _WORTH_KEEPING = 256
 _MOST_NAMES = 1 << 18
 
@@ -52,7 +54,9 @@ class Listings:
                     self._kept.move_to_end(folder)
                     return names
             names = sorted(os.listdir(folder))
-        except (FileNotFoundError, NotADirectoryError):
+        except OSError as error:
+            if error.errno not in _NO_FOLDER:
+                raise
             return []
         if len(names) >= _WORTH_KEEPING:
             self._keep(folder, settled(status), names)
@@ -99,16 +103,10 @@ def _tags(paths: RepositoryPaths, names: list[str], start: int) -> Iterator[Tag]
             yield tag
 
 
-def _repositories(listings: Listings, root: str, last: str) -> Iterator[RepositoryName]:
-    for text in _walk(listings, root, "", last):
-        try:
-            yield RepositoryName.parse(text)
-        except NameInvalid:
-            continue
-
-
-def _walk(listings: Listings, root: str, prefix: str, last: str) -> Iterator[str]:
-    """Yield what looks like repositories below `prefix`, those after `last`, sorted by byte.
+def _repositories(
+    listings: Listings, root: str, last: str, prefix: str = ""
+) -> Iterator[RepositoryName]:
+    """Yield the repositories below `prefix` after `last`, sorted by byte.
 
     A folder stands for a name, and for names that go on after a slash. In between come the names
     that go on with a byte below the slash: a, a-b, a.b, a/b. So the inside of a folder waits until
@@ -117,23 +115,25 @@ def _walk(listings: Listings, root: str, prefix: str, last: str) -> Iterator[str
     names = listings.names(f"{root}/{prefix}")
     position = last[len(prefix) :] if last.startswith(prefix) else ""
     head = position.partition("/")[0]
-    start = bisect_left(names, head)
     waiting = [f"{head[:end]}/" for end in range(1, len(head)) if _among(names, head[:end])]
-    for name in names[start:]:
+    for name in names[bisect_left(names, head) :]:
         while waiting and waiting[0] < name:
-            yield from _inside(listings, root, prefix + heapq.heappop(waiting), last)
-        if name.startswith("_"):
+            yield from _inside(listings, root, last, prefix + heapq.heappop(waiting))
+        try:
+            found = RepositoryName.parse(prefix + name)
+        except NameInvalid:
+            # No name below it is one, either: lost+found, _uploads, and what is too long.
             continue
         heapq.heappush(waiting, f"{name}/")
-        if prefix + name > last and _is_repository(f"{root}/{prefix}{name}"):
-            yield prefix + name
+        if found.text > last and _is_repository(f"{root}/{found}"):
+            yield found
     for inside in sorted(waiting):
-        yield from _inside(listings, root, prefix + inside, last)
+        yield from _inside(listings, root, last, prefix + inside)
 
 
-def _inside(listings: Listings, root: str, prefix: str, last: str) -> Iterator[str]:
+def _inside(listings: Listings, root: str, last: str, prefix: str) -> Iterator[RepositoryName]:
     if prefix >= last[: len(prefix)]:
-        yield from _walk(listings, root, prefix, last)
+        yield from _repositories(listings, root, last, prefix)
 
 
 def _among(names: list[str], name: str) -> bool:

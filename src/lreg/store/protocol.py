@@ -42,17 +42,17 @@ class Filed:
     fd: int
 
 
-T = TypeVar("T", covariant=True)
+T_co = TypeVar("T_co", covariant=True)
 
 Content = Held | Filed
 BLOB_TYPE = "application/octet-stream"
 
 
 @dataclass(frozen=True, slots=True)
-class Page(Generic[T]):
+class Page(Generic[T_co]):
     """A part of a sorted listing, and whether there is more after it."""
 
-    items: Sequence[T]
+    items: Sequence[T_co]
     more: bool
 
 

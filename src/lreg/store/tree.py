@@ -83,15 +83,19 @@ class Tree:
         """Take the verified file `source` in as the content of `digest`, unless that is there."""
         target = self.layout.blob(digest)
         try:
-            there = os.stat(target).st_size
+            if os.stat(target).st_size == size:
+                # Whoever wrote it may not have come to this point yet.
+                files.fsync_file(target)
+                files.fsync_directory(os.path.dirname(target))
+                return
         except FileNotFoundError:
-            there = -1
-        if there == size:
-            # Whoever wrote it may not have come to this point yet.
-            files.fsync_file(target)
-            files.fsync_directory(os.path.dirname(target))
-            return
-        files.fsync_file(source)
+            pass
+        try:
+            files.fsync_file(source)
+        except OSError:
+            # What of it is on the disk nobody knows, and the next fsync would not tell: fsync(2).
+            files.discard(source)
+            raise
         files.install(source, target)
 
     def add_content(self, digest: Digest, content: bytes) -> None:

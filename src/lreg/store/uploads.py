@@ -227,9 +227,7 @@ class FiledUpload:
                 hasher, _ = hash_file(self.data, digest.algorithm)
             found = Digest.finished(digest.algorithm, hasher)
             if found == digest:
-                paths = self._tree.layout.repository(self.name)
-                self._tree.add_file(digest, self.data, self.offset)
-                self._tree.add_link(paths.layer(digest), digest)
+                self._take_in(digest)
             self.ended = True
             files.discard(self.home)
         if found != digest:
@@ -237,3 +235,12 @@ class FiledUpload:
                 f"the upload was to be {digest}, what came is {found}: send it again",
                 detail={"digest": str(digest), "found": str(found)},
             )
+
+    def _take_in(self, digest: Digest) -> None:
+        paths = self._tree.layout.repository(self.name)
+        try:
+            self._tree.add_file(digest, self.data, self.offset)
+        except FileNotFoundError:
+            self.ended = True
+            raise UploadUnknown(detail={"uuid": self.id}) from None
+        self._tree.add_link(paths.layer(digest), digest)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import time
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ import pytest
 from lreg.errors import UploadUnknown, UsageError
 from lreg.oci.digest import Algorithm, Digest
 from lreg.oci.reference import RepositoryName
-from lreg.store import filesystem
+from lreg.store import files, filesystem
 from lreg.store.filesystem import FilesystemStore
 from tests.contract.making import NAME, Slow, index, push, source
 
@@ -199,3 +200,23 @@ async def test_reader_leaves(store: FilesystemStore) -> None:
             await reading
     await asyncio.sleep(0.1)
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+async def test_failing_disk(
+    store: FilesystemStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Content whose fsync failed is never trusted again: the upload is gone, the next is good."""
+    repository = store.repository(NAME)
+    upload = await repository.start_upload(Algorithm.SHA256)
+    await upload.append(source(b"content"))
+
+    def failing(path: str) -> None:
+        raise OSError(errno.EIO, f"input/output error: {path}")
+
+    with monkeypatch.context() as context:
+        context.setattr(files, "fsync_file", failing)
+        with pytest.raises(OSError, match="input/output"):
+            await upload.commit(Digest.of(b"content"))
+    with pytest.raises(UploadUnknown):
+        await upload.commit(Digest.of(b"content"))
+    await push(repository, b"content")

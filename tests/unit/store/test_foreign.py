@@ -267,5 +267,8 @@ async def test_odd_names(
     os.makedirs(f"{distribution.layout.repositories}/Upper/_manifests")
     os.makedirs(f"{distribution.layout.repositories}/_odd/_manifests")
     os.makedirs(f"{distribution.layout.repositories}/empty/inside")
+    os.makedirs(f"{distribution.layout.repositories}/lost+found/x/_manifests")
+    os.symlink(".", f"{distribution.layout.repositories}/empty/round")
+    os.makedirs(f"{distribution.layout.repositories}/{'/'.join('d' * 200)}/_manifests")
     assert (await repository.tags(10)).items == [LATEST]
     assert (await store.repositories(10)).items == [NAME]
