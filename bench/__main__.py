@@ -7,6 +7,7 @@ import contextlib
 import datetime as dt
 import importlib.util
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -78,6 +79,8 @@ def main(arguments: list[str]) -> int:
     versions = {peer.name: version for peer, version in here.items()}
     for name, why in missing.items():
         sys.stderr.write(f"bench: without {name}: {why}\n")
+    # As Ctrl-C does: what was started is stopped, and the gigabytes are taken off the disk.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     began = time.monotonic()
     rows: list[Row] = []
     failed = False

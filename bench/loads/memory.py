@@ -49,6 +49,7 @@ def measure(run: Run) -> Iterator[Row]:
             _, most = crowd_beside(clients, beside)
             forget(server, blobs)
             highest[peer.name] = [most]
+            run.say(f"{most:.0f} MB")
     size = round(run.content.giant.size / MIB)
     name = f"highest memory, {_EACH} pushes and {_EACH} pulls of {size} MiB at once"
     yield Row("memory", name, "MB", highest, (Bar(200, at_most=True),))
