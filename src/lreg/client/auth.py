@@ -138,6 +138,7 @@ class Authorizer:
         self._tokens: dict[Scope, _Token] = {}
         self._wanted: dict[Scope, Scope] = {}
         self._locks: dict[Scope, asyncio.Lock] = {}
+        self._found: dict[str | None, Credentials | None] = {}
 
     def learn(self, registry: str, header: str) -> bool:
         """Take what the registry at URL `registry` demands; return whether it can be answered."""
@@ -159,7 +160,7 @@ class Authorizer:
         if challenge is None:
             return None
         if challenge.scheme == "basic":
-            credentials = await self._keyring.find(self._host, scope.repository)
+            credentials = await self._credentials(scope.repository)
             return basic(credentials) if credentials and credentials.username else None
         wanted = self._wanted.get(scope, scope)
         async with self._locks.setdefault(wanted, asyncio.Lock()):
@@ -179,6 +180,12 @@ class Authorizer:
         self._wanted[scope] = asked
         return before is None or dropped is not None or asked != wanted
 
+    async def _credentials(self, repository: str | None) -> Credentials | None:
+        """Return the keyring's answer, asked for once: a helper program may have to run for it."""
+        if repository not in self._found:
+            self._found[repository] = await self._keyring.find(self._host, repository)
+        return self._found[repository]
+
     async def _fetch(self, scope: Scope, challenge: Challenge) -> _Token:
         realm = challenge.parameters.get("realm", "")
         if not trusted_realm(realm, self._registry, insecure=self._insecure):
@@ -186,7 +193,7 @@ class Authorizer:
                 f"{self._host} asks to fetch tokens from {realm!r:.200}: refused, because that is "
                 "not an https address, nor its own"
             )
-        credentials = await self._keyring.find(self._host, scope.repository)
+        credentials = await self._credentials(scope.repository)
         fields = {"service": challenge.parameters.get("service", "")}
         request = self._token_request(realm, fields, scope, credentials)
         async with self._transport.exchange(request) as response:

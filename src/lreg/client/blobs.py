@@ -78,10 +78,7 @@ class RemoteBlob(AsyncIterable[bytes]):
         self._start = start
         self._hasher = hasher
 
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self._verified()
-
-    async def _verified(self) -> AsyncGenerator[bytes, None]:
+    async def __aiter__(self) -> AsyncGenerator[bytes, None]:
         digest, size = self._descriptor.digest, self._descriptor.size
         running: RunningHash | None = None
         if self._hasher is not None:

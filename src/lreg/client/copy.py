@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterable
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from lreg.errors import ManifestUnknown, NameUnknown
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine, Iterable
 
+    from lreg.client.blobs import RemoteBlob
     from lreg.client.progress import Progress
     from lreg.client.repository import RemoteRepository
     from lreg.oci.descriptor import Descriptor
@@ -178,15 +180,15 @@ class _Copier:
 class _Watched(AsyncIterable[bytes]):
     """A blob whose every reading is told to a Progress."""
 
-    def __init__(
-        self, stream: AsyncIterable[bytes], descriptor: Descriptor, progress: Progress
-    ) -> None:
-        self._stream = stream
+    def __init__(self, blob: RemoteBlob, descriptor: Descriptor, progress: Progress) -> None:
+        self._blob = blob
         self._descriptor = descriptor
         self._progress = progress
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         self._progress.started(self._descriptor)
-        async for piece in self._stream:
-            yield piece
-            self._progress.advanced(self._descriptor, len(piece))
+        # A reader that stops early lets go of the connection at once.
+        async with aclosing(aiter(self._blob)) as pieces:
+            async for piece in pieces:
+                yield piece
+                self._progress.advanced(self._descriptor, len(piece))

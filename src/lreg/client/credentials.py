@@ -157,7 +157,7 @@ def _from_entry(entry: Mapping[str, Any], file: Path) -> Credentials | None:
     username, password = str(entry.get("username") or ""), str(entry.get("password") or "")
     if auth := entry.get("auth"):
         try:
-            text = base64.b64decode(str(auth)).decode()
+            text = base64.b64decode(str(auth), validate=True).decode()
         except (binascii.Error, UnicodeDecodeError) as error:
             raise UsageError(f"{file}: an `auth` is not base64: log in again") from error
         username, _, password = text.partition(":")

@@ -173,14 +173,13 @@ class Link:
             self._protocol.receive_data(data)
 
     def finish(self) -> bool:
-        """End the exchange; return whether the connection can be used again, close it if not."""
+        """End the exchange; return whether the connection can be used again."""
         try:
             # What is left of a short body came with its head.
             while isinstance(self._protocol.next_event(), h11.Data):
                 pass
             self._protocol.start_next_cycle()
         except h11.ProtocolError:
-            self.close()
             return False
         return True
 
@@ -189,13 +188,9 @@ class Link:
         """Whether the other end has neither closed an idle connection nor spoken unasked."""
         return not (self._reader.at_eof() or self._writer.is_closing())
 
-    def close(self) -> None:
-        """Close at once, whatever is under way."""
+    async def close(self) -> None:
+        """Close at once, whatever is under way, and return when the socket is gone."""
         self._writer.transport.abort()
-
-    async def closed(self) -> None:
-        """Close, and wait until the socket is gone."""
-        self.close()
         await asyncio.gather(self._writer.wait_closed(), return_exceptions=True)
 
 

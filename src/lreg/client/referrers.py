@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 def fallback_tag(subject: Digest) -> Tag:
     """Return the tag that holds the list of a subject's referrers where no API does."""
-    return Tag.parse(f"{subject.algorithm}-{subject.hex}"[:128])
+    # "limit of 64 characters" (distribution-spec, "Referrers Tag Schema").
+    return Tag.parse(f"{subject.algorithm}-{subject.hex[:64]}")
 
 
 async def find(

@@ -107,14 +107,16 @@ class Transport:
         self._contexts: dict[bool, ssl.SSLContext] = {}
         self._answered: set[str] = set()
         self._idle: dict[tuple[str, bool], list[h1.Link]] = {}
+        self._closing: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        links = [link for idle in self._idle.values() for link in idle]
-        self._idle.clear()
-        await asyncio.gather(*(link.closed() for link in links))
+        for idle in self._idle.values():
+            while idle:
+                self._drop(idle.pop())
+        await asyncio.gather(*self._closing)
 
     @asynccontextmanager
     async def exchange(self, request: Request) -> AsyncIterator[Response]:
@@ -136,7 +138,7 @@ class Transport:
         try:
             yield response
         except BaseException:
-            link.close()
+            self._drop(link)
             raise
         self._release(request, link)
 
@@ -166,7 +168,7 @@ class Transport:
         while idle:
             link = idle.pop()
             if not link.alive:
-                await link.closed()
+                self._drop(link)
                 continue
             try:
                 return await self._ask(link, request)
@@ -178,31 +180,27 @@ class Transport:
         return await self._ask(await self._connect(request), request)
 
     async def _ask(self, link: h1.Link, request: Request) -> tuple[h1.Link, Response]:
-        place = urlsplit(request.url).netloc
         try:
             status, headers = await link.ask(request)
-        except h11.LocalProtocolError as error:
-            await link.closed()
-            raise SizeInvalid(
-                f"the body for {place} is not as long as was said: {error}"
-            ) from error
-        except h11.RemoteProtocolError as error:
-            await link.closed()
-            raise TransferBroken(f"{place} does not answer in HTTP: {error}") from error
-        except OSError as error:
-            await link.closed()
-            raise TransferBroken(
-                f"the connection to {place} broke off ({_words(error)}): try again"
-            ) from error
-        except BaseException:
-            await link.closed()
-            raise
+        except BaseException as error:
+            self._drop(link)
+            if (sentence := _sentence(urlsplit(request.url).netloc, error)) is None:
+                raise
+            raise sentence from error
         self._answered.add(request.origin)
         return link, Response(request.url, status, headers, link)
 
     def _release(self, request: Request, link: h1.Link) -> None:
         if link.finish():
             self._idle.setdefault((request.origin, request.verify), []).append(link)
+        else:
+            self._drop(link)
+
+    def _drop(self, link: h1.Link) -> None:
+        """Close a connection, waited for when the session ends."""
+        task = asyncio.get_running_loop().create_task(link.close())
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
 
     async def _connect(self, request: Request) -> h1.Link:
         url, stall, limit = request.url, self.patience.stall, self.patience.connect
@@ -265,6 +263,20 @@ def _proxy(url: str) -> str | None:
     if not proxy.startswith("http://"):
         raise UsageError(f"the proxy {origin(proxy)} can't be used: only http:// proxies are known")
     return proxy
+
+
+def _sentence(place: str, error: BaseException) -> SizeInvalid | TransferBroken | None:
+    """Return what to raise for what a connection raised, or None to let that pass."""
+    match error:
+        case h11.LocalProtocolError():
+            return SizeInvalid(f"the body for {place} is not as long as was said: {error}")
+        case h11.RemoteProtocolError():
+            return TransferBroken(f"{place} does not answer in HTTP: {error}")
+        case OSError():
+            return TransferBroken(
+                f"the connection to {place} broke off ({_words(error)}): try again"
+            )
+    return None
 
 
 def _words(error: BaseException) -> str:
