@@ -84,10 +84,11 @@ class Remover:
         """
         left = await self._untag([one.tag for one in self._wanted if one.tag and not one.digest])
         digests = dict.fromkeys([one.digest for one in self._wanted if one.digest])
+        asked = {one.tag for one in self._wanted}
         lost: dict[Digest, list[Tag]] = {}
         for digest in [*digests, *(one for one in left.values() if one not in digests)]:
             lost[digest] = await self._tags_of(digest)
-            others = [tag for tag in lost[digest] if tag not in left]
+            others = [tag for tag in lost[digest] if tag not in asked]
             if others and not self._force:
                 raise self._refusal(digest, others)
         for digest, tags in lost.items():

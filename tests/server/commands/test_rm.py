@@ -95,6 +95,13 @@ def test_tagged_digest(lreg: Lreg, wire: Wire, repository: str) -> None:
     wire.manifest(repository, "1").expect(404)
 
 
+def test_tag_with_its_digest(lreg: Lreg, wire: Wire, repository: str) -> None:
+    """NAME:TAG@DIGEST, as tools print it, is that manifest, with its own tag."""
+    digest = wire.push(repository, hello("x"), "1")
+    lreg.run("rm", f"{repository}:1@{digest}")
+    wire.manifest(repository, digest).expect(404)
+
+
 def test_several_repositories(lreg: Lreg, wire: Wire, repository: str) -> None:
     """Images of several repositories go in one command."""
     names = [f"{repository}/{letter}" for letter in "ab"]
