@@ -151,10 +151,17 @@ class Connection(asyncio.BufferedProtocol):
         if not self._busy:
             self._transport.close()
 
+    @property
+    def is_flushed(self) -> bool:
+        """Whether nothing is left to send of what was answered."""
+        return not self._busy and self._transport.get_write_buffer_size() == 0
+
     def abort(self) -> None:
         """Drop the client, whatever it is in the middle of."""
         if self._body:
             self._body.finish(TransferBroken("the client stalled before the end of its body"))
+        if self._lost:
+            return
         # A thread may be sending over a duplicate of the socket: closing one would not end it.
         with suppress(OSError):
             self._transport.get_extra_info("socket").shutdown(socket.SHUT_RDWR)

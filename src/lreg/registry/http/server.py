@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 # not for clients, so that a few more than the cores can use are enough.
 _THREADS = 24
 _SWEEP_EVERY = 1.0
+_FAREWELL = 2.0
 _BACKLOG = 1024
 
 
@@ -79,11 +80,14 @@ class HttpServer:
             server.close()
         for connection in tuple(self.connections):
             connection.stop()
+        deadline = self.loop.time() + grace
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=grace)
-        # Responses given at once, without a task, may still lie in a socket's buffer.
-        for _ in range(int(grace * 20)):
-            if not self.connections:
+        # Responses given at once, without a task, may still lie in a buffer. Those that don't only
+        # wait for the client's farewell (TLS), which an idle one may never send.
+        farewell = min(self.loop.time() + _FAREWELL, deadline)
+        while self.connections and (now := self.loop.time()) < deadline:
+            if now > farewell and all(each.is_flushed for each in self.connections):
                 break
             await asyncio.sleep(0.05)
         for connection in tuple(self.connections):
