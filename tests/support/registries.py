@@ -41,11 +41,17 @@ class Running:
         return Wire(self.url, self.ca)
 
     def stop(self) -> None:
-        """End it as its user would, and hold it to what it promises: exit 0, no traceback."""
-        code = self.process.stop()
+        """End it as its user would; see `ended`."""
+        self.process.terminate()
+        self.ended()
+
+    def ended(self) -> None:
+        """Wait until it has ended; hold it to what it promises: exit 0, no traceback."""
+        code = self.process.wait()
         log = self.process.log
-        assert "Traceback" not in log, log[-8000:]
-        assert code == 0, f"exit code {code}:\n{log[-4000:]}"
+        if code or "Traceback" in log:
+            told = [line for line in log.splitlines() if "Traceback" in line] or [log[-4000:]]
+            raise AssertionError("\n".join([f"exit code {code}", *told]))
 
 
 def start_lreg(
