@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -67,10 +66,9 @@ def test_no_value_breaks_a_line(event: str, value: str) -> None:
 
 def test_an_exception_stays_on_the_line() -> None:
     """A traceback is a field of the event."""
-    try:
+    with pytest.raises(ValueError, match="no good") as caught:
         int("no good")
-    except ValueError:
-        record = _record("broke", exc_info=sys.exc_info())
+    record = _record("broke", exc_info=(caught.type, caught.value, caught.tb))
     line = JsonFormatter().format(record)
     assert json.loads(line)["error"].startswith("ValueError(")
     assert "Traceback" in json.loads(line)["trace"]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import errno
 import importlib
+import resource
 import subprocess
 import sys
-import time
 from typing import TYPE_CHECKING
 
 import click
@@ -36,12 +36,16 @@ def test_every_command_has_help(name: str, capsys: pytest.CaptureFixture[str]) -
 
 
 def test_help_is_quick() -> None:
-    """`lreg --help` answers in under 150 ms: it imports no command."""
+    """`lreg --help` answers in under 150 ms: it imports no command.
+
+    Counted in seconds of CPU, so that what else runs on the machine does not matter.
+    """
 
     def once() -> float:
-        start = time.perf_counter()
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         subprocess.run([sys.executable, "-m", "lreg", "--help"], check=True, capture_output=True)
-        return time.perf_counter() - start
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
     assert min(once() for _ in range(7)) < 0.150
 
