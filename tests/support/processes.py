@@ -90,7 +90,9 @@ class Program:
         deadline = time.monotonic() + seconds
         while not answers():
             if self._process.poll() is not None or time.monotonic() > deadline:
-                self.kill()
+                # Not with kill at first: a daemon may have children that it has to end.
+                self.terminate()
+                self.wait()
                 raise AssertionError(f"{self.name} did not come up:\n{self.log[-4000:]}")
             time.sleep(0.01)
 
