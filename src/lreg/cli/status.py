@@ -34,7 +34,8 @@ def command(ctx: click.Context, loaded: Loaded, *, as_json: bool) -> None:
         state = asdict(found) if found else {}
         click.echo(json.dumps({"running": found is not None, "store": str(store), **state}))
     elif found is None:
-        click.echo(f"not running on {store}")
+        held = running.is_held(store)
+        click.echo(f"starting on {store}" if held else f"not running on {store}")
     else:
         click.echo(f"running, pid {found.pid}, for {_span(time.time() - found.started)}")
         for url in found.urls:

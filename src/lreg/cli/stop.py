@@ -28,6 +28,8 @@ def command(loaded: Loaded) -> None:
     """
     store = loaded.config.store
     if (found := running.find(store)) is None:
+        if running.is_held(store):
+            raise LregError(f"the one on {store} is only just starting: try again")
         click.echo(f"lreg: none runs on {store}", err=True)
         return
     running.send(store, found, signal.SIGTERM)
