@@ -6,7 +6,6 @@ flags, names in the environment, `lreg config show` and docs/reference.md all co
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from dataclasses import dataclass, field, fields, replace
@@ -274,6 +273,8 @@ def load(
 
 
 def _unknown(key: str, known: Mapping[str, object] | list[str]) -> str:
+    import difflib  # noqa: PLC0415 -- for a mistake only
+
     near = difflib.get_close_matches(key, list(known), n=1, cutoff=0)
     return f"there is no setting {key!r}; the nearest is {near[0]!r}"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import os
 import sys
@@ -53,6 +52,8 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Return what is to run; raise click.UsageError naming the nearest command."""
         if args[0] not in COMMANDS and not args[0].startswith("-"):
+            import difflib  # noqa: PLC0415 -- for a mistake only
+
             near = difflib.get_close_matches(args[0], COMMANDS, n=1, cutoff=0)
             raise click.UsageError(f"there is no command {args[0]!r}; the nearest is {near[0]!r}")
         return super().resolve_command(ctx, args)
