@@ -16,7 +16,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """How to reach the registries that arguments name; the local one is known.
+    """How to reach registries.
 
     Attributes:
         insecure: accept any certificate, and plain HTTP where there is no TLS.

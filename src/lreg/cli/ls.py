@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lreg.cli.access import Access, access_options
 from lreg.cli.complete import repositories
 from lreg.cli.output import print_json
 from lreg.errors import NameUnknown
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from lreg.client.registry import Registry
     from lreg.client.repository import RemoteRepository
@@ -24,19 +26,20 @@ _PARALLEL = 32
 
 @click.command()
 @click.argument("prefix", default="", shell_complete=repositories)
+@access_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(prefix: str, *, as_json: bool) -> None:
+def command(prefix: str, *, insecure: bool, ca: Path | None, as_json: bool) -> None:
     """List the repositories that begin with PREFIX, and their tags.
 
     One image a line, REPOSITORY:TAG; a repository without tags stands alone.
     """
-    asyncio.run(_list(prefix, as_json=as_json))
+    asyncio.run(_list(prefix, Access(insecure, ca), as_json=as_json))
 
 
-async def _list(prefix: str, *, as_json: bool) -> None:
+async def _list(prefix: str, access: Access, *, as_json: bool) -> None:
     from lreg.cli.remote import Registries  # noqa: PLC0415 -- `lreg ls --help` needs no client
 
-    async with Registries() as registries:
+    async with Registries(access) as registries:
         found = _with_tags(await registries.local(), prefix)
         if as_json:
             print_json([{"repository": str(name), "tags": tags} async for name, tags in found])

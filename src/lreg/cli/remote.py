@@ -25,7 +25,7 @@ class Registries:
     """The registries of one command, an async context manager.
 
     Args:
-        access: how to reach those that are not the local one.
+        access: how to reach them, besides what is known of the local one.
 
     Raises:
         UsageError: what names the local registry is not well-formed.
@@ -74,11 +74,12 @@ class Registries:
 
     async def _registry(self, host: str) -> Registry:
         if (registry := self._open.get(host)) is None:
-            if host == self._target.host:
-                made = Registry(
-                    self._target.url, ca=self._target.ca, insecure=self._access.insecure
-                )
-            else:
-                made = Registry(host, insecure=self._access.insecure, ca=self._access.ca)
+            # Of the local one it is known where its CA lies, and whether it speaks TLS.
+            is_local = host == self._target.host
+            made = Registry(
+                self._target.url if is_local else host,
+                insecure=self._access.insecure,
+                ca=(self._target.ca if is_local else None) or self._access.ca,
+            )
             registry = self._open[host] = await self._stack.enter_async_context(made)
         return registry

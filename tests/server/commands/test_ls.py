@@ -9,6 +9,7 @@ import pytest
 
 from tests.server.commands.conftest import Lreg, lreg_of
 from tests.support.images import hello
+from tests.support.processes import clean_environment
 from tests.support.registries import start_lreg
 
 if TYPE_CHECKING:
@@ -91,6 +92,17 @@ def test_tags(lreg: Lreg, wire: Wire, repository: str) -> None:
     assert lreg.lines("tags", repository) == ["1.0", "a", "b"]
     assert lreg.lines("tags", f"{lreg.registry.host}/{repository}") == ["1.0", "a", "b"]
     assert lreg.json("tags", repository) == {"repository": repository, "tags": ["1.0", "a", "b"]}
+
+
+def test_local_registry_elsewhere_over_tls(tls_server: Running, tmp_path: Path) -> None:
+    """A LOCAL_REGISTRY with an authority of its own is trusted by --ca, or not at all."""
+    with tls_server.wire() as wire:
+        wire.push("tests/elsewhere", hello("x"), "1")
+    env = clean_environment(tmp_path, LOCAL_REGISTRY=tls_server.url)
+    lreg = Lreg(tls_server, env, tmp_path)
+    assert "not trusted" in lreg.fail(6, "ls")
+    for option in ("--ca", str(tls_server.ca)), ("--insecure",):
+        assert lreg.lines("ls", "tests/elsewhere", *option) == ["tests/elsewhere:1"]
 
 
 def test_tls_found_at_once(lreg_here: Lreg, tls_server: Running) -> None:
