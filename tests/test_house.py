@@ -24,6 +24,7 @@ FLOORS = {
     "errors": 0,
     "oci": 1,
     "kinds": 2,
+    "network": 2,
     "config": 3,
     "log": 3,
     "certificates": 4,

@@ -12,12 +12,10 @@ from lreg.cli import running
 from lreg.cli.options import with_settings
 from lreg.errors import LregError
 from lreg.kinds import ListenAddress
+from lreg.network import own_address
 
 if TYPE_CHECKING:
     from lreg.config import Loaded
-
-# Documentation addresses (RFC 5737, RFC 3849): a route to the world leads there too.
-_FAR = {socket.AF_INET: "192.0.2.1", socket.AF_INET6: "2001:db8::1"}
 
 
 @click.command()
@@ -46,7 +44,9 @@ def command(loaded: Loaded, *, six: bool) -> None:
     best = min(usable, key=lambda place: (place.is_loopback, place.is_wildcard))
     if best.is_loopback:
         click.echo("lreg: only this machine reaches it; `--listen :5000` lets others in", err=True)
-    host = _own_address(family) if best.is_wildcard else best.host
+    host = own_address(family) if best.is_wildcard else best.host
+    if host is None:
+        raise LregError("this machine has no route to anywhere: name the address with --listen")
     click.echo(str(ListenAddress(host, best.port)))
 
 
@@ -54,16 +54,3 @@ def _serves(place: ListenAddress, family: socket.AddressFamily) -> bool:
     is_six = ":" in place.host
     is_four = place.host.replace(".", "").isdigit()
     return not (is_four if family == socket.AF_INET6 else is_six)
-
-
-def _own_address(family: socket.AddressFamily) -> str:
-    """Return the address that this machine has towards the world; raise LregError."""
-    with socket.socket(family, socket.SOCK_DGRAM) as sock:
-        try:
-            # Nothing is sent: a datagram socket only looks up its route.
-            sock.connect((_FAR[family], 9))
-        except OSError:
-            raise LregError(
-                "this machine has no route to anywhere: name the address with --listen"
-            ) from None
-        return str(sock.getsockname()[0])

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from lreg.certificates import ensure_ca
 from lreg.errors import UsageError
+from lreg.network import own_address
 from lreg.registry.http.messages import Endpoint
 
 if TYPE_CHECKING:
@@ -137,6 +138,8 @@ def tls_context(config: Config) -> ssl.SSLContext | None:
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    # Only with it may a TLS 1.2 write want to read: nobody renegotiates with a registry.
+    context.options |= ssl.OP_NO_RENEGOTIATION
     context.set_alpn_protocols(["http/1.1"])
     cert, key = config.tls_cert, config.tls_key
     if config.tls == "auto":
@@ -167,9 +170,5 @@ def _own_addresses() -> set[str]:
             str(info[4][0]).partition("%")[0]
             for info in socket.getaddrinfo(socket.gethostname(), None)
         }
-    # Connecting a UDP socket sends nothing: it only asks which address a packet would leave from.
-    for family, far in ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1")):
-        with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
-            probe.connect((far, 9))
-            own.add(probe.getsockname()[0])
-    return own
+    routed = (own_address(family) for family in (socket.AF_INET, socket.AF_INET6))
+    return own | {address for address in routed if address}

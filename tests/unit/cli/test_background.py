@@ -13,23 +13,25 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lreg.cli import running
-from tests.support.processes import Said, attempt, clean_environment, free_port
+from tests.support.processes import Said, attempt, clean_environment, free_port, run
+from tests.support.registries import Namespace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 
 class Shell:
     """Runs lreg's commands on a store of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, inside: Sequence[str] = ()) -> None:
         self.store = folder / "store"
+        self._argv = (*inside, sys.executable, "-m", "lreg")
         self.env = clean_environment(folder, LREG_STORE=str(self.store))
 
     def __call__(self, *arguments: str) -> Said:
         """Run one of them to its end."""
-        return attempt(sys.executable, "-m", "lreg", *arguments, env=self.env)
+        return attempt(*self._argv, *arguments, env=self.env)
 
     def state(self) -> running.Running:
         """Return what the running server says of itself."""
@@ -207,3 +209,21 @@ def test_config_show_and_path(lreg: Shell, tmp_path: Path) -> None:
     again = json.loads(lreg("config", "show", "--json", "--config", str(file)).out)
     assert again["listen"] == {"value": [":5001"], "origin": str(file)}
     assert lreg("config", "path", "--config", str(file)).out == f"{file}\n"
+
+
+@pytest.mark.client("namespaces")
+def test_an_address_for_a_wildcard(tmp_path: Path) -> None:
+    """Listening everywhere, the address is the one towards the world, or the lack of it is said."""
+    network = Namespace(tmp_path)
+    shell = Shell(tmp_path, inside=network.prefix)
+    try:
+        assert shell("start", "--listen", "0.0.0.0:0").code == 0
+        assert "no route to anywhere" in shell("address").err
+        route = ("ip", "route", "add", "default", "dev", "lo", "src", network.address)
+        run(*network.prefix, *route, env=shell.env)
+        port = shell.state().urls[0].rpartition(":")[2]
+        said = shell("address")
+        assert (said.out, said.err) == (f"{network.address}:{port}\n", "")
+        assert shell("stop").code == 0
+    finally:
+        network.close()
