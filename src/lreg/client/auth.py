@@ -164,10 +164,11 @@ class Authorizer:
             return basic(credentials) if credentials and credentials.username else None
         wanted = self._wanted.get(scope, scope)
         async with self._locks.setdefault(wanted, asyncio.Lock()):
-            token = self._tokens.get(wanted)
-            if token is None or token.ends < time.monotonic():
-                token = self._tokens[wanted] = await self._fetch(wanted, challenge)
-            return f"Bearer {token.text}"
+            now = time.monotonic()
+            self._tokens = {for_: token for for_, token in self._tokens.items() if token.ends > now}
+            if wanted not in self._tokens:
+                self._tokens[wanted] = await self._fetch(wanted, challenge)
+            return f"Bearer {self._tokens[wanted].text}"
 
     def refused(self, registry: str, header: str, scope: Scope) -> bool:
         """Note that a request was answered 401; return whether it is worth sending again."""

@@ -118,7 +118,7 @@ class RemoteBlob(AsyncIterable[bytes]):
                     async for piece in pieces:
                         position += len(piece)
                         yield piece
-                        if position >= size:
+                        if position > size:
                             return
                 failure = errors.TransferBroken(
                     f"{self._repository.host} ended blob {self._descriptor.digest.short} "

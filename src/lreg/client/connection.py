@@ -15,7 +15,7 @@ from lreg.client.answers import error_of
 from lreg.client.auth import NO_SCOPE, Authorizer, Scope
 from lreg.client.credentials import ConfigFiles
 from lreg.client.transport import Response, Transport
-from lreg.client.wire import Request, TlsFailed, Unreachable
+from lreg.client.wire import Request, TlsFailed, Unreachable, Untrusted
 from lreg.oci.reference import DOCKER_HUB, DOCKER_HUB_ALIASES
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ class Connection:
 
         Raises:
             Unavailable: it can't be reached.
-            EndpointUnknown: something else answers there.
+            TransferBroken: what is there does not answer in HTTP.
         """
         async with self._finding:
             if self._base is None:
@@ -161,34 +161,24 @@ class Connection:
             return self._base
 
     async def _find_base(self) -> str:
+        *others, last = self._address.urls
         failures: list[errors.LregError] = []
-        for url in self._address.urls:
-            # A server that speaks only TLS hangs up on anything else, however often it is asked.
-            last = url == self._address.urls[-1]
-            request = Request("GET", f"{url}/v2/", verify=not self._insecure, patient=last)
+        for url in (*others, last):
+            probe = url != last
+            request = Request("GET", f"{url}/v2/", verify=not self._insecure, probe=probe)
             try:
                 async with self._transport.exchange(request) as response:
-                    if response.status == 401:
-                        self._authorizer.learn(url, response.headers.get("WWW-Authenticate", ""))
-                    elif response.status == 400 and not last:
-                        # Go's servers tell a plain request on a TLS port so.
+                    # Go's servers tell a plain request on a TLS port so.
+                    if probe and response.status == 400:
                         continue
-                    elif response.status >= 400 and response.status not in {403, 404}:
-                        body = await response.read(_MAX_ERROR_BODY)
-                        raise error_of(
-                            response.status,
-                            response.headers,
-                            body,
-                            what="GET /v2/",
-                            host=self.host,
-                            missing=errors.EndpointUnknown,
-                        )
+                    if response.status == 401:
+                        challenge = response.headers.get("WWW-Authenticate", "")
+                        self._authorizer.learn(url, challenge)
                     return url
             except (TlsFailed, Unreachable, errors.TransferBroken) as error:
                 failures.append(error)
-        # What answers in TLS, if not as it should, is there; else the first address tried was the
-        # most likely one.
-        raise next((one for one in failures if isinstance(one, TlsFailed)), failures[0])
+        # The first failure is that of the likeliest address; but trust is what a user can mend.
+        raise next((one for one in failures if isinstance(one, Untrusted)), failures[0])
 
     @asynccontextmanager
     async def answer(self, ask: Ask) -> AsyncIterator[Response]:

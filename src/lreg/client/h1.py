@@ -20,6 +20,7 @@ from lreg.client.wire import PIECE, SourceFailed
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator, Iterator
 
+    from lreg.client.patience import Patience
     from lreg.client.wire import Request
 
 # Signed Locations and Link headers are long; a head of this size is none.
@@ -54,7 +55,7 @@ class Link:
 
     Args:
         reader, writer: the open connection.
-        stall: how many seconds the other end may leave us waiting for a byte.
+        patience: how long the other end may leave us waiting.
         proxy: the proxy that it leads to, whom requests tell the whole URL, or None.
     """
 
@@ -62,13 +63,13 @@ class Link:
         self,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
-        stall: float,
-        *,
+        patience: Patience,
         proxy: str | None = None,
     ) -> None:
         self._reader = reader
         self._writer = writer
-        self._stall = stall
+        self._stall = patience.stall
+        self._commit = patience.commit
         self._absolute = proxy is not None
         self._proxy_headers = _proxy_headers(proxy) if proxy else {}
         self._protocol = h11.Connection(h11.CLIENT, max_incomplete_event_size=_MAX_HEAD)
@@ -96,7 +97,7 @@ class Link:
             await asyncio.wait({answering, sending}, return_when=asyncio.FIRST_COMPLETED)
             if not answering.done():
                 await sending
-            async with asyncio.timeout(self._stall):
+            async with asyncio.timeout(self._commit):
                 return await answering
         finally:
             sending.cancel()
@@ -216,8 +217,12 @@ async def connect(
             return await asyncio.open_unix_connection(unix, limit=2 * PIECE)
         parts = urlsplit(proxy or url)
         port = parts.port or (443 if parts.scheme == "https" else 80)
+        host = parts.hostname or ""
+        # A name may have an IPv6 address that leads nowhere (RFC 8305); an address is what it is.
+        literal = ":" in host or host[-1:].isdecimal()
+        delay = None if literal else 0.25
         return await asyncio.open_connection(
-            parts.hostname, port, limit=2 * PIECE, happy_eyeballs_delay=0.25
+            host, port, limit=2 * PIECE, happy_eyeballs_delay=delay
         )
 
 

@@ -14,6 +14,7 @@ class Patience:
     Attributes:
         connect: to wait for a connection.
         stall: to wait for the next byte, in either direction.
+        commit: to wait for the answer to an upload, which a registry may copy and sync first.
         attempts: how often to try in all, and how often in a row without one new byte.
         backoff: the first pause between two tries; each next one is twice as long.
         longest: the longest pause, and the longest Retry-After that is waited for.
@@ -21,6 +22,7 @@ class Patience:
 
     connect: float = 10.0
     stall: float = 60.0
+    commit: float = 600.0
     attempts: int = 5
     backoff: float = 0.5
     longest: float = 60.0

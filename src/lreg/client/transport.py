@@ -18,7 +18,7 @@ import h11
 from lreg import __version__
 from lreg.client import h1
 from lreg.client.patience import Patience, retry_after
-from lreg.client.wire import PIECE, Request, TlsFailed, Unreachable, is_loopback, origin
+from lreg.client.wire import PIECE, Request, TlsFailed, Unreachable, Untrusted, is_loopback, origin
 from lreg.errors import SizeInvalid, TransferBroken, Unavailable, UsageError
 
 if TYPE_CHECKING:
@@ -212,14 +212,14 @@ class Transport:
         except OSError as error:
             raise Unreachable(_advice(place, host, self._unix or proxy, error)) from error
         if context is None:
-            return h1.Link(reader, writer, stall, proxy=proxy)
+            return h1.Link(reader, writer, self.patience, proxy)
         try:
             async with h1.aborted_on_error(writer):
                 if proxy:
                     await h1.tunnel(reader, writer, url, proxy, stall)
                 await writer.start_tls(context, server_hostname=host, ssl_handshake_timeout=limit)
         except ssl.SSLCertVerificationError as error:
-            raise TlsFailed(
+            raise Untrusted(
                 f"the certificate of {place} is not trusted ({error.verify_message}): name its "
                 "authority with --ca, or use --insecure"
             ) from error
@@ -227,7 +227,7 @@ class Transport:
             raise TlsFailed(
                 f"{place} does not speak TLS ({_words(error)}): use --insecure for plain HTTP"
             ) from error
-        return h1.Link(reader, writer, stall)
+        return h1.Link(reader, writer, self.patience)
 
     def _context(self, *, verify: bool) -> ssl.SSLContext:
         if context := self._contexts.get(verify):

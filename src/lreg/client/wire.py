@@ -23,6 +23,10 @@ class TlsFailed(Unavailable):
     """The server does not speak TLS, or its certificate is not trusted."""
 
 
+class Untrusted(TlsFailed):
+    """The server's certificate is not trusted."""
+
+
 class SourceFailed(Exception):
     """What was to be sent could not be read: `error` says why. The connection is not to blame."""
 
@@ -42,6 +46,7 @@ class Request:
         body: in memory or streamed.
         size: of a streamed body, in bytes.
         verify: whether the server's certificate must be trusted.
+        probe: whether to take the first failure for an answer, rather than to try again.
         patient: whether to send it again where the connection breaks.
     """
 
@@ -51,6 +56,7 @@ class Request:
     body: Body | None = field(default=None, repr=False)
     size: int | None = None
     verify: bool = True
+    probe: bool = False
     patient: bool = True
 
     @property
@@ -65,8 +71,8 @@ class Request:
 
     @property
     def repeatable(self) -> bool:
-        """Whether it can be sent twice as it is: a stream can't."""
-        return self.body is None or isinstance(self.body, bytes)
+        """Whether to send it again after a failure: a stream can't be."""
+        return not self.probe and (self.body is None or isinstance(self.body, bytes))
 
 
 def origin(url: str) -> str:

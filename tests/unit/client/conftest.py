@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from lreg.client.repository import RemoteRepository
 
-HASTE = Patience(connect=1, stall=0.3, attempts=3, backoff=0.01, longest=2)
+HASTE = Patience(connect=2, stall=0.8, commit=8, attempts=3, backoff=0.01, longest=2)
 NAME = "library/alpine"
 
 

@@ -20,6 +20,7 @@ from tests.fakes.upstream import Upstream
 from tests.unit.client.conftest import HASTE, NAME
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from lreg.certificates import CertificateAuthority
@@ -117,11 +118,29 @@ async def test_silence(upstream: Upstream, far: Registry) -> None:
         await tags(far, upstream)
 
 
+async def test_slow_commit(upstream: Upstream, far: Registry) -> None:
+    """A registry may take its time over a whole upload; only silence before that is a stall."""
+    blob = upstream.put_blob("other", b"slow")
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b"slow"
+
+    upstream.script.add("PUT", "/uploads/", Fault(delay=3 * HASTE.stall))
+    alpine = far.repository(upstream.repository(NAME))
+    await alpine.push_blob(blob, pieces())
+    assert await alpine.has_blob(blob.digest)
+
+
 async def test_connections_are_kept(upstream: Upstream, far: Registry) -> None:
     """One connection serves one request after another."""
-    for _ in range(5):
+    blob = upstream.put_blob(NAME, bytes(1 << 20))
+    alpine = far.repository(upstream.repository(NAME))
+    for _ in range(3):
         await tags(far, upstream)
-    assert {seen.link for seen in upstream.seen} == {0}
+        assert [piece async for piece in alpine.blob(blob)]
+        await alpine.push_blob(blob, alpine.blob(blob))
+    # A push reads on one connection what it writes on another.
+    assert {seen.link for seen in upstream.seen} == {0, 1}
 
 
 async def test_idle_connection_closed(upstream: Upstream, far: Registry) -> None:
@@ -165,9 +184,23 @@ async def test_untrusted(secure: Upstream) -> None:
     assert not secure.seen
 
 
-async def test_tls_is_found(secure: Upstream, authority: CertificateAuthority) -> None:
-    """On this machine a registry with TLS is found without saying so."""
-    assert await ping(secure.host, insecure=True) == secure.url
+async def test_tls_is_found(secure: Upstream) -> None:
+    """On this machine a registry with TLS is found without saying so, and without a pause."""
+    began = time.monotonic()
+    async with Registry(secure.host, insecure=True, credentials=Only(None)) as registry:
+        assert await registry.ping() == secure.url
+    async with Registry(secure.host, credentials=Only(None)) as registry:
+        with pytest.raises(Unavailable, match="is not trusted"):
+            await registry.ping()
+    assert time.monotonic() - began < 1
+
+
+async def test_tls_as_go_tells_it(upstream: Upstream) -> None:
+    """A 400 to plain HTTP is the hint of a server that wants TLS, which is tried next."""
+    hint = Reply(400, b"Client sent an HTTP request to an HTTPS server.")
+    upstream.script.add("GET", "/v2/", Fault(reply=hint))
+    with pytest.raises(Unavailable, match="does not speak TLS"):
+        await ping(upstream.host)
 
 
 async def test_blob_over_tls(secure: Upstream, authority: CertificateAuthority) -> None:
