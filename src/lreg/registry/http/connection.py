@@ -82,7 +82,7 @@ class Connection(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin to listen to the client."""
         self._transport = cast("asyncio.Transport", transport)
-        self._outgoing = Outgoing(self._transport, self._service.executor, tls=self._endpoint.tls)
+        self._outgoing = Outgoing(self._transport, self._service.executor)
         peer = transport.get_extra_info("peername")
         self._peer = f"{peer[0]}:{peer[1]}" if isinstance(peer, tuple) else "unix"
         self._service.connections.add(self)

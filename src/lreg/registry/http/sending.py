@@ -7,7 +7,8 @@ from itertools import dropwhile
 from typing import TYPE_CHECKING
 
 from lreg.errors import TransferBroken
-from lreg.registry.http.transfer import copy_file, send_file
+from lreg.registry.http.tls import TlsLayer, send_sealed
+from lreg.registry.http.transfer import send_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -19,16 +20,14 @@ if TYPE_CHECKING:
 class Outgoing:
     """Sends responses over one transport, at the client's pace."""
 
-    def __init__(self, transport: asyncio.Transport, executor: Executor, *, tls: bool) -> None:
+    def __init__(self, transport: asyncio.Transport, executor: Executor) -> None:
         """Send over `transport`; files are read and sent in threads of `executor`."""
         self._transport = transport
         self._executor = executor
-        self._tls = tls
         self._lost = False
         self._writable: asyncio.Future[None] | None = None
-        if not tls:
-            # sendfile may only begin when all that was written before is out.
-            transport.set_write_buffer_limits(high=0)
+        # A file may only be sent when all that was written before is out.
+        transport.set_write_buffer_limits(high=0)
 
     def pause(self) -> None:
         """Make the next writer wait until what was written is out."""
@@ -68,8 +67,8 @@ class Outgoing:
             if isinstance(part, bytes):
                 self._transport.write(part)
                 progress(len(part))
-            elif self._tls:
-                await copy_file(self._transport, part, self._executor, progress, self._drained)
+            elif isinstance(self._transport, TlsLayer):
+                await send_sealed(self._transport, part, self._executor, progress)
             else:
                 await send_file(self._transport, part, self._executor, progress)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from lreg.registry.http.body import Body
 from lreg.registry.http.connection import Connection
+from lreg.registry.http.tls import TlsLayer
 
 if TYPE_CHECKING:
     import socket
@@ -57,10 +58,11 @@ class HttpServer:
     ) -> None:
         """Accept connections on a bound socket, encrypted where there is a context."""
 
-        def protocol() -> Connection:
-            return Connection(self, endpoint)
+        def protocol() -> asyncio.BufferedProtocol:
+            connection = Connection(self, endpoint)
+            return TlsLayer(context, connection) if context else connection
 
-        server = await self.loop.create_server(protocol, sock=sock, ssl=context, backlog=_BACKLOG)
+        server = await self.loop.create_server(protocol, sock=sock, backlog=_BACKLOG)
         self._servers.append(server)
 
     def spawn(self, exchange: Coroutine[object, object, None]) -> None:

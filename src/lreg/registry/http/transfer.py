@@ -12,12 +12,13 @@ import select
 import socket
 import struct
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from lreg.errors import TransferBroken
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable, Iterator
     from concurrent.futures import Executor
 
     from lreg.registry.http.messages import FileSlice
@@ -28,8 +29,8 @@ _NEAR = 500
 # struct tcp_info (linux/tcp.h): tcpi_min_rtt, an unsigned 32-bit number of microseconds.
 _TCP_INFO_SIZE, _MIN_RTT = 152, 148
 # How long a thread stays with one transfer: while the peer takes bytes, and in all.
-_PATIENCE_MS = 20
-_TURN = 0.5
+PATIENCE_MS = 20
+TURN = 0.5
 
 
 def tune(sock: socket.socket) -> None:
@@ -62,62 +63,47 @@ async def send_file(
         TransferBroken: the peer went away, or the file is shorter than it was.
     """
     loop = asyncio.get_running_loop()
-    original: socket.socket = transport.get_extra_info("socket")
     offset, end = part.offset, part.offset + part.size
-    try:
-        tune(original)
-        sock = os.dup(original.fileno())
-    except OSError as error:
-        raise TransferBroken(f"the client went away: {error}") from error
-    try:
+    with own_socket(transport) as sock:
         while offset < end:
             sent = await loop.run_in_executor(executor, _turn, sock, part.fd, offset, end)
             if sent:
                 offset += sent
                 progress(sent)
             else:
-                await _writable(loop, sock)
+                await writable(loop, sock)
+
+
+@contextmanager
+def own_socket(transport: asyncio.Transport) -> Iterator[int]:
+    """Give a duplicate of a connection's socket, tuned: it stays valid whoever closes the other.
+
+    Raises:
+        TransferBroken: the peer is gone, or goes while the context lasts.
+    """
+    original: socket.socket = transport.get_extra_info("socket")
+    try:
+        tune(original)
+        sock = os.dup(original.fileno())
+        try:
+            yield sock
+        finally:
+            os.close(sock)
     except OSError as error:
         raise TransferBroken(f"the client went away: {error}") from error
-    finally:
-        os.close(sock)
-
-
-async def copy_file(
-    transport: asyncio.Transport,
-    part: FileSlice,
-    executor: Executor,
-    progress: Callable[[int], None],
-    drained: Callable[[], Awaitable[None]],
-) -> None:
-    """Send a part of a file through the transport, which encrypts it; otherwise as send_file.
-
-    `drained` waits until the transport can take more, or raises TransferBroken.
-    """
-    loop = asyncio.get_running_loop()
-    offset, end = part.offset, part.offset + part.size
-    while offset < end:
-        size = min(SLICE, end - offset)
-        data = await loop.run_in_executor(executor, os.pread, part.fd, size, offset)
-        if not data:
-            raise TransferBroken("the file ended before its size")
-        transport.write(data)
-        offset += len(data)
-        progress(len(data))
-        await drained()
 
 
 def _turn(sock: int, file: int, offset: int, end: int) -> int:
     """Send for one turn; return how many bytes went out."""
     start = offset
-    until = time.monotonic() + _TURN
+    until = time.monotonic() + TURN
     poller = select.poll()
     poller.register(sock, select.POLLOUT)
     while offset < end and time.monotonic() < until:
         try:
             sent = os.sendfile(sock, file, offset, min(SLICE, end - offset))
         except BlockingIOError:
-            if not poller.poll(_PATIENCE_MS):
+            if not poller.poll(PATIENCE_MS):
                 break
             continue
         if not sent:
@@ -126,7 +112,8 @@ def _turn(sock: int, file: int, offset: int, end: int) -> int:
     return offset - start
 
 
-async def _writable(loop: asyncio.AbstractEventLoop, sock: int) -> None:
+async def writable(loop: asyncio.AbstractEventLoop, sock: int) -> None:
+    """Wait until the socket takes bytes again, or is broken."""
     ready: asyncio.Future[None] = loop.create_future()
     loop.add_writer(sock, ready.set_result, None)
     try:

@@ -1,0 +1,247 @@
+"""TLS between a socket and a connection: a protocol towards asyncio, a transport towards us.
+
+asyncio's own layer encrypts in the event loop and copies what it could not send at once. Here a
+large body is read, encrypted and sent by a thread, as a plain one is by sendfile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import select
+import ssl
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, cast
+
+from lreg.errors import TransferBroken
+from lreg.registry.http.transfer import PATIENCE_MS, SLICE, TURN, own_socket, writable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Executor
+
+    from lreg.registry.http.messages import FileSlice
+
+log = logging.getLogger(__name__)
+
+_HANDSHAKE_RECORD = 0x16
+_HANDSHAKE_TIME = 30.0
+_NOT_TLS = (
+    b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n"
+    b"this port speaks TLS: use https://\n"
+)
+# asyncio asks for the buffer, fills it and says so in one go, so that one serves all connections.
+_ARRIVALS = memoryview(bytearray(256 << 10))
+
+
+class TlsLayer(asyncio.BufferedProtocol, asyncio.Transport):
+    """The server's end of TLS on one connection (RFC 8446)."""
+
+    def __init__(self, context: ssl.SSLContext, inner: asyncio.BufferedProtocol) -> None:
+        """Encrypt by `context` what `inner` says and hears; it begins after the handshake."""
+        asyncio.Transport.__init__(self)
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
+        self._inner = inner
+        self._loop = asyncio.get_running_loop()
+        self._heard = self._shaken = self._paused = self._closed = False
+
+    # asyncio's side.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Wait for the client's hello."""
+        self._wire = cast("asyncio.Transport", transport)
+        self._timer = self._loop.call_later(_HANDSHAKE_TIME, self._wire.abort)
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Return where ciphertext is received."""
+        return _ARRIVALS
+
+    def buffer_updated(self, count: int) -> None:
+        """Take ciphertext."""
+        if not self._heard and _ARRIVALS[0] != _HANDSHAKE_RECORD:
+            self._wire.write(_NOT_TLS)
+            self._wire.close()
+            return
+        self._heard = True
+        self._incoming.write(_ARRIVALS[:count])
+        if self._shaken or self._shake():
+            self._deliver()
+
+    def eof_received(self) -> bool:
+        """Pass on that the client says no more; encrypted connections are not half open."""
+        if self._shaken and not self._closed:
+            self._inner.eof_received()
+        return False
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Pass on that the connection is gone."""
+        self._timer.cancel()
+        self._closed = True
+        if self._shaken:
+            self._inner.connection_lost(error)
+
+    def pause_writing(self) -> None:
+        """Pass on that what was written is not out yet."""
+        self._inner.pause_writing()
+
+    def resume_writing(self) -> None:
+        """Pass on that it is."""
+        self._inner.resume_writing()
+
+    def _shake(self) -> bool:
+        """Go on with the handshake; return whether it is done."""
+        try:
+            self._tls.do_handshake()
+        except ssl.SSLWantReadError:
+            self._flush()
+            return False
+        except ssl.SSLError as error:
+            log.debug("tls.refused", extra={"reason": str(error)})
+            self._flush()  # the alert that says why
+            self._wire.close()
+            return False
+        self._timer.cancel()
+        self._shaken = True
+        self._flush()
+        self._inner.connection_made(self)
+        return True
+
+    def _deliver(self) -> None:
+        """Give the connection all plaintext that is here."""
+        while not (self._paused or self._closed) and self._hear():
+            pass
+        if not self._paused:  # else a thread may be using the session
+            self._flush()
+
+    def _hear(self) -> bool:
+        """Give the connection some plaintext; return whether there was any."""
+        view = cast("memoryview", self._inner.get_buffer(-1))
+        try:
+            # Into the buffer: the result is a number then, whatever typeshed says.
+            count = cast("int", self._tls.read(len(view), cast("Any", view)))
+        except ssl.SSLWantReadError:
+            return False
+        except ssl.SSLError as error:
+            log.debug("tls.broken", extra={"reason": str(error)})
+            self.abort()
+            return False
+        if count:
+            self._inner.buffer_updated(count)
+            return True
+        self._inner.eof_received()  # the client's close_notify
+        self.close()
+        return False
+
+    def _flush(self) -> None:
+        if self._outgoing.pending:
+            self._wire.write(self._outgoing.read())
+
+    # The connection's side.
+
+    def seal(self, data: bytes) -> bytes:
+        """Return `data` encrypted; nothing else may use the layer meanwhile."""
+        self._tls.write(data)
+        return self._outgoing.read()
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Encrypt and send; what the socket does not take is kept by asyncio."""
+        if data and not self._closed:
+            self._wire.write(self.seal(bytes(data)))
+
+    def close(self) -> None:
+        """Say that this was all, and close once it is out."""
+        if self._closed:
+            return
+        self._closed = True
+        with suppress(ssl.SSLError):
+            self._tls.unwrap()  # always wants to read the client's farewell, which nobody awaits
+        self._flush()
+        self._wire.close()
+
+    def abort(self) -> None:
+        """Drop the connection."""
+        self._closed = True
+        self._wire.abort()
+
+    def pause_reading(self) -> None:
+        """Receive nothing for now."""
+        self._paused = True
+        self._wire.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Receive again, what has come already first."""
+        if self._paused:
+            self._paused = False
+            self._loop.call_soon(self._deliver)
+        self._wire.resume_reading()
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        """Return what asyncio knows of the connection; `ssl_object` is the TLS session."""
+        return self._tls if name == "ssl_object" else self._wire.get_extra_info(name, default)
+
+    def get_write_buffer_size(self) -> int:
+        """Return how many encrypted bytes wait to be sent."""
+        return self._wire.get_write_buffer_size()
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        """Pause writers as soon as this many bytes wait."""
+        self._wire.set_write_buffer_limits(high, low)
+
+    def can_write_eof(self) -> bool:
+        """Return False: TLS connections are not half open."""
+        return False
+
+    def is_closing(self) -> bool:
+        """Return whether the connection is closed, or will be."""
+        return self._closed
+
+
+async def send_sealed(
+    layer: TlsLayer, part: FileSlice, executor: Executor, progress: Callable[[int], None]
+) -> None:
+    """Send a part of a file encrypted; otherwise as transfer.send_file.
+
+    Nothing is received meanwhile: one TLS session is not for two threads.
+    """
+    loop = asyncio.get_running_loop()
+    offset, end, rest = part.offset, part.offset + part.size, memoryview(b"")
+    layer.pause_reading()
+    try:
+        with own_socket(layer) as sock:
+            while offset < end or rest:
+                before, waiting = offset, len(rest)
+                offset, rest = await loop.run_in_executor(
+                    executor, _turn, sock, layer.seal, part.fd, offset, end, rest
+                )
+                if offset > before or len(rest) < waiting:
+                    progress(offset - before)
+                else:
+                    await writable(loop, sock)
+    finally:
+        if not layer.is_closing():
+            layer.resume_reading()
+
+
+def _turn(
+    sock: int, seal: Callable[[bytes], bytes], file: int, offset: int, end: int, rest: memoryview
+) -> tuple[int, memoryview]:
+    """Send for one turn; return the next byte to read, and what is sealed but not sent."""
+    until = time.monotonic() + TURN
+    poller = select.poll()
+    poller.register(sock, select.POLLOUT)
+    while (rest or offset < end) and time.monotonic() < until:
+        if not rest:
+            data = os.pread(file, min(SLICE, end - offset), offset)
+            if not data:
+                raise TransferBroken("the file ended before its size")
+            rest = memoryview(seal(data))
+            offset += len(data)
+        try:
+            rest = rest[os.write(sock, rest) :]
+        except BlockingIOError:
+            if not poller.poll(PATIENCE_MS):
+                break
+    return offset, rest
