@@ -37,12 +37,14 @@ def live_and_die(folder: Path, seed: str, kills: int) -> int:
     with ThreadPoolExecutor(PUSHERS) as pool:
         for _ in range(kills):
             registry = start_lreg(folder, "--log-level=warning")
-            with registry.wire() as wire:
-                for pusher in pushers:
-                    pusher.check(wire, everything=False)
-            running = [pool.submit(pusher.run, registry) for pusher in pushers]
-            time.sleep(chance.uniform(0.01, 0.2))
-            registry.process.kill()
+            try:
+                with registry.wire() as wire:
+                    for pusher in pushers:
+                        pusher.check(wire, everything=False)
+                running = [pool.submit(pusher.run, registry) for pusher in pushers]
+                time.sleep(chance.uniform(0.01, 0.2))
+            finally:
+                registry.process.kill()
             for each in running:
                 each.result()
 
