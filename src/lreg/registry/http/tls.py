@@ -141,7 +141,7 @@ class TlsLayer(asyncio.BufferedProtocol, asyncio.Transport):
 
     # The connection's side.
 
-    def seal(self, data: bytes) -> bytes:
+    def seal(self, data: bytes | memoryview) -> bytes:
         """Return `data` encrypted; nothing else may use the layer meanwhile."""
         self._tls.write(data)
         return self._outgoing.read()
@@ -226,19 +226,25 @@ async def send_sealed(
 
 
 def _turn(
-    sock: int, seal: Callable[[bytes], bytes], file: int, offset: int, end: int, rest: memoryview
+    sock: int,
+    seal: Callable[[memoryview], bytes],
+    file: int,
+    offset: int,
+    end: int,
+    rest: memoryview,
 ) -> tuple[int, memoryview]:
     """Send for one turn; return the next byte to read, and what is sealed but not sent."""
     until = time.monotonic() + TURN
     poller = select.poll()
     poller.register(sock, select.POLLOUT)
+    buffer = memoryview(bytearray(SLICE))
     while (rest or offset < end) and time.monotonic() < until:
         if not rest:
-            data = os.pread(file, min(SLICE, end - offset), offset)
-            if not data:
+            count = os.preadv(file, [buffer[: end - offset]], offset)
+            if not count:
                 raise TransferBroken("the file ended before its size")
-            rest = memoryview(seal(data))
-            offset += len(data)
+            rest = memoryview(seal(buffer[:count]))
+            offset += count
         try:
             rest = rest[os.write(sock, rest) :]
         except BlockingIOError:
