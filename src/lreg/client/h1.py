@@ -7,14 +7,14 @@ ssl.SSLError or h11.ProtocolError; the transport makes sentences of them.
 from __future__ import annotations
 
 import asyncio
-import base64
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, urlsplit
 
 import h11
 
+from lreg.client.proxy import credentials_for
 from lreg.client.wire import PIECE, SourceFailed
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class Link:
         self._stall = patience.stall
         self._commit = patience.commit
         self._absolute = proxy is not None
-        self._proxy_headers = _proxy_headers(proxy) if proxy else {}
+        self._proxy_headers = credentials_for(proxy) if proxy else {}
         self._protocol = h11.Connection(h11.CLIENT, max_incomplete_event_size=_MAX_HEAD)
 
     async def ask(self, request: Request) -> tuple[int, Headers]:
@@ -224,34 +224,6 @@ async def connect(
         return await asyncio.open_connection(
             host, port, limit=2 * PIECE, happy_eyeballs_delay=delay
         )
-
-
-async def tunnel(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, url: str, proxy: str, stall: float
-) -> None:
-    """Ask a proxy for a tunnel to the server of `url` (RFC 9110, 9.3.6); raise ConnectionError."""
-    parts = urlsplit(url)
-    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-    place = f"{host}:{parts.port or 443}"
-    protocol = h11.Connection(h11.CLIENT)
-    headers = [("Host", place), *_proxy_headers(proxy).items()]
-    writer.write(protocol.send(h11.Request(method="CONNECT", target=place, headers=headers)) or b"")
-    writer.write(protocol.send(h11.EndOfMessage()) or b"")
-    async with asyncio.timeout(stall):
-        while (event := protocol.next_event()) is h11.NEED_DATA:
-            protocol.receive_data(await reader.read(_MAX_HEAD))
-    if not isinstance(event, h11.Response) or not 200 <= event.status_code < 300:
-        status = event.status_code if isinstance(event, h11.Response) else "nothing"
-        raise ConnectionError(f"the proxy answers {status} to a CONNECT")
-
-
-def _proxy_headers(proxy: str) -> dict[str, str]:
-    """Return the Proxy-Authorization that the proxy's URL holds."""
-    parts = urlsplit(proxy)
-    if not parts.username:
-        return {}
-    pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-    return {"Proxy-Authorization": "Basic " + base64.b64encode(pair.encode()).decode()}
 
 
 @asynccontextmanager

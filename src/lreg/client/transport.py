@@ -6,7 +6,6 @@ Nothing here knows of tokens or of registries.
 from __future__ import annotations
 
 import asyncio
-import os
 import ssl
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
@@ -18,7 +17,8 @@ import h11
 from lreg import __version__
 from lreg.client import h1
 from lreg.client.patience import Patience, retry_after
-from lreg.client.wire import PIECE, Request, TlsFailed, Unreachable, Untrusted, is_loopback, origin
+from lreg.client.proxy import proxy_for, tunnel
+from lreg.client.wire import PIECE, Request, TlsFailed, Unreachable, Untrusted, is_loopback
 from lreg.errors import SizeInvalid, TransferBroken, Unavailable, UsageError
 
 if TYPE_CHECKING:
@@ -205,7 +205,7 @@ class Transport:
     async def _connect(self, request: Request) -> h1.Link:
         url, stall, limit = request.url, self.patience.stall, self.patience.connect
         place, host = urlsplit(url).netloc, urlsplit(url).hostname or ""
-        proxy = None if self._unix else _proxy(url)
+        proxy = None if self._unix else proxy_for(url)
         context = self._context(verify=request.verify) if request.is_tls else None
         try:
             reader, writer = await h1.connect(url, self._unix, limit, proxy)
@@ -216,7 +216,7 @@ class Transport:
         try:
             async with h1.aborted_on_error(writer):
                 if proxy:
-                    await h1.tunnel(reader, writer, url, proxy, stall)
+                    await tunnel(reader, writer, url, proxy, stall)
                 await writer.start_tls(context, server_hostname=host, ssl_handshake_timeout=limit)
         except ssl.SSLCertVerificationError as error:
             raise Untrusted(
@@ -244,25 +244,6 @@ class Transport:
                 raise UsageError(f"{self._ca} is not a readable PEM file: {error}") from error
         self._contexts[verify] = context
         return context
-
-
-def _proxy(url: str) -> str | None:
-    """Return the proxy that HTTP_PROXY, HTTPS_PROXY and NO_PROXY mean for `url`."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    # urllib.request is slow to import, and most machines have no proxy.
-    if is_loopback(host) or not any(name.lower().endswith("_proxy") for name in os.environ):
-        return None
-    from urllib.request import getproxies, proxy_bypass  # noqa: PLC0415
-
-    proxies = getproxies()
-    proxy = proxies.get(parts.scheme) or proxies.get("all")
-    if not proxy or proxy_bypass(parts.netloc.rpartition("@")[2]):
-        return None
-    proxy = proxy if "://" in proxy else f"http://{proxy}"
-    if not proxy.startswith("http://"):
-        raise UsageError(f"the proxy {origin(proxy)} can't be used: only http:// proxies are known")
-    return proxy
 
 
 def _sentence(place: str, error: BaseException) -> SizeInvalid | TransferBroken | None:
