@@ -6,7 +6,6 @@ Everything here blocks: call it in a thread.
 from __future__ import annotations
 
 import os
-from concurrent.futures import wait
 from typing import TYPE_CHECKING
 
 from lreg.errors import SizeInvalid, UploadUnknown
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
     from hashlib import _Hash
 
     from lreg.oci.digest import Algorithm
-    from lreg.store.threads import Threads
     from lreg.store.uploads import FiledUpload
 
 _PIECE = 1 << 20
@@ -28,30 +26,28 @@ class Intake:
 
     Args:
         upload: where they go.
-        threads: for hashing a piece while it is written.
         size: how many there may be.
     """
 
-    __slots__ = ("_closed", "_file", "_flushed", "_size", "_threads", "_upload", "taken")
+    __slots__ = ("_closed", "_file", "_flushed", "_size", "_upload", "taken")
 
-    def __init__(self, upload: FiledUpload, threads: Threads, size: int | None) -> None:
+    def __init__(self, upload: FiledUpload, size: int | None) -> None:
         self.taken = 0
         self._upload = upload
-        self._threads = threads
         self._size = size
         self._file = -1
         self._flushed = 0
         self._closed = False
 
     def take(self, piece: memoryview) -> None:
-        """Write and hash one piece; raise SizeInvalid, StoreFull or UploadUnknown."""
+        """Write one piece, then hash it; raise SizeInvalid, StoreFull or UploadUnknown."""
         upload = self._upload
         with upload.writing, files.full_disk():
             if upload.ended or self._closed or upload.hasher is None:
                 raise UploadUnknown(detail={"uuid": upload.id})
             if self._size is not None and self.taken + len(piece) > self._size:
                 raise SizeInvalid(f"more than the {self._size} announced bytes came")
-            upload.hasher = self._write_and_hash(piece, upload.offset, upload.hasher.copy())
+            self._write(piece, upload.offset, upload.hasher)
             upload.offset += len(piece)
             self.taken += len(piece)
             if self.taken - self._flushed >= _WRITEBACK:
@@ -66,23 +62,19 @@ class Intake:
             if self._file >= 0:
                 os.close(self._file)
 
-    def _write_and_hash(self, piece: memoryview, offset: int, hasher: _Hash) -> _Hash:
-        """Return `hasher` with the piece in it, once that is in the file as well."""
+    def _write(self, piece: memoryview, offset: int, hasher: _Hash) -> None:
         if self._file < 0:
             try:
                 self._file = os.open(self._upload.data, os.O_WRONLY)
             except FileNotFoundError:
                 raise UploadUnknown(detail={"uuid": self._upload.id}) from None
-        hashing = self._threads.hash(hasher, piece)
         try:
             files.write_all(self._file, piece, offset)
-            hashing.result()
+            hasher.update(piece)
         except BaseException:
-            wait([hashing])  # the piece is the caller's again after this
             # What lies in the file is what the hash covers, so that the sender can go on there.
             os.ftruncate(self._file, offset)
             raise
-        return hasher
 
 
 def hash_file(path: str, algorithm: Algorithm) -> tuple[_Hash, int]:

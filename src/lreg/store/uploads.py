@@ -177,7 +177,7 @@ class FiledUpload:
                     f"the upload stands at {self.offset}, these bytes start at {at}",
                     detail={"uuid": self.id, "offset": self.offset},
                 )
-            intake = Intake(self, self._threads, size)
+            intake = Intake(self, size)
             try:
                 await source.pump(intake.take)
             finally:
