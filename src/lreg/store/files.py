@@ -71,8 +71,9 @@ def fsync_directory(path: str) -> None:
 def start_writeback(descriptor: int, offset: int, length: int) -> None:
     """Have the kernel begin to write a part of a file, so that a later fsync has little to do.
 
-    Measured with four files of 256 MiB at once, hashed: half the time that writing and then one
-    fsync take. Unlike POSIX_FADV_DONTNEED it leaves the pages in memory for the first pull.
+    Measured on files of 256 MiB, hashed and fsynced: 0.86 GiB/s against 0.61 with one at a time,
+    1.37 against 0.85 with four. Unlike POSIX_FADV_DONTNEED, which is as fast, it leaves the pages
+    in memory for the first pull.
     """
     if _sync_file_range is not None:
         _sync_file_range(

@@ -7,15 +7,19 @@ from typing import TYPE_CHECKING
 
 from lreg.errors import ContentTooLarge
 from lreg.registry.http.parser import ChunkedDecoder
+from lreg.registry.http.transfer import readable, receive
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Executor
+    from contextlib import AbstractContextManager
 
 # What one call of a sink gets at most: large enough that threads and hashes run at full speed.
 PIECE = 1 << 20
 # What one recv takes at most, so that no other connection waits long for the loop.
 RECEIVE = 256 << 10
+# From this size on threads receive from the socket themselves, past the event loop.
+_DIRECT = 1 << 20
 # Chunked bodies are taken apart here before they are gathered.
 _RAW = 64 << 10
 
@@ -38,7 +42,9 @@ class Body:
         executor: Executor,
         *,
         begin: Callable[[], None],
+        progress: Callable[[], None],
         pause: Callable[[bool], None],
+        take_socket: Callable[[], AbstractContextManager[int]] | None = None,
     ) -> None:
         """Expect a body.
 
@@ -46,14 +52,19 @@ class Body:
             length: as announced, None where it comes in chunks.
             executor: where sinks run.
             begin: called when a reader comes for the first byte (100 Continue).
+            progress: called when threads have received something.
             pause: called with True when nothing more can be taken, with False when again.
+            take_socket: gives the socket itself, where that carries the plain bytes.
         """
         self.length = length
         self.received = 0
         self.complete = length == 0
         self._executor = executor
         self._begin = begin
+        self._progress = progress
         self._pause = pause
+        self._take_socket = take_socket
+        self._is_quiet = False
         self._chunks = ChunkedDecoder() if length is None else None
         self._raw = bytearray(0 if length is not None else _RAW)
         self._filling = bytearray()
@@ -73,6 +84,10 @@ class Body:
         """
         loop = asyncio.get_running_loop()
         self._begin()
+        if self._take_socket and self._left >= _DIRECT:
+            with self._take_socket() as sock:
+                await self._pump_socket(sock, sink)
+            return
         while piece := await self._next():
             try:
                 await loop.run_in_executor(self._executor, sink, piece)
@@ -80,6 +95,29 @@ class Body:
                 self._recycle(piece)
         if self._broken:
             raise self._broken
+
+    async def _pump_socket(self, sock: int, sink: Callable[[memoryview], None]) -> None:
+        """Let threads receive the rest: each byte is copied, hashed and written by one core."""
+        loop = asyncio.get_running_loop()
+        self._pause(True)
+        early, self._filled = memoryview(self._filling)[: self._filled], 0
+        try:
+            if early:
+                await loop.run_in_executor(self._executor, sink, early)
+            while self._left:
+                count = await loop.run_in_executor(self._executor, receive, sock, self._left, sink)
+                self.received += count
+                self._progress()
+                if not count:
+                    self._is_quiet = True
+                    await readable(loop, sock)
+                    self._is_quiet = False
+        except Exception as error:
+            # The socket stays unread: what else comes is no request.
+            self.finish(error)
+            raise
+        self.finish(None)
+        self._pause(False)
 
     async def read(self, limit: int) -> bytes:
         """Return the whole body; raise ContentTooLarge where it has more than `limit` bytes."""
@@ -140,7 +178,7 @@ class Body:
     @property
     def awaited(self) -> bool:
         """Whether a reader waits for bytes from the client."""
-        return self._arrival is not None and not self._arrival.done()
+        return self._is_quiet or (self._arrival is not None and not self._arrival.done())
 
     @property
     def _left(self) -> int:

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import socket
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Protocol, cast
 
 from lreg.errors import BadRequest, RegistryError, TransferBroken
@@ -17,6 +18,7 @@ from lreg.registry.http.body import Body
 from lreg.registry.http.messages import Request, Response, encode_head
 from lreg.registry.http.parser import MAX_HEAD, parse_head
 from lreg.registry.http.sending import Outgoing
+from lreg.registry.http.transfer import own_socket
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Coroutine
@@ -239,7 +241,9 @@ class Connection(asyncio.BufferedProtocol):
             head.length,
             self._service.executor,
             begin=self._send_continue if head.expects_continue else self._progress,
+            progress=self._progress,
             pause=self._pause_reading,
+            take_socket=None if self._endpoint.tls else partial(own_socket, self._transport),
         )
         early = memoryview(bytes(self._buffer[self._start : self._end]))
         self._start = self._end = 0

@@ -48,7 +48,7 @@ class HttpServer:
         self.connections: set[Connection] = set()
         self.stopping = False
         self.date = formatdate(usegmt=True)
-        self.no_body = Body(0, self.executor, begin=lambda: None, pause=lambda _: None)
+        self.no_body = Body(0, self.executor, begin=_nothing, progress=_nothing, pause=_nothing)
         self._servers: list[asyncio.Server] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._sweeper = self.loop.create_task(self._sweep())
@@ -109,3 +109,7 @@ class HttpServer:
             for connection in tuple(self.connections):
                 if connection.is_stalled(now):
                     connection.abort()
+
+
+def _nothing(*_: object) -> None:
+    """Do what a body that is not there asks for."""

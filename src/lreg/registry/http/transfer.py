@@ -112,6 +112,51 @@ def _turn(sock: int, file: int, offset: int, end: int) -> int:
     return offset - start
 
 
+def receive(sock: int, size: int, sink: Callable[[memoryview], None]) -> int:
+    """Give `sink` what the peer sends, for one turn; return how many bytes, at most `size`.
+
+    The pieces are large enough for hashing at full speed, and small enough to stay in a core's
+    cache from the socket to the file.
+
+    Raises:
+        TransferBroken: the peer went away; what it had sent was given to `sink`.
+    """
+    until = time.monotonic() + TURN
+    poller = select.poll()
+    poller.register(sock, select.POLLIN)
+    buffer = memoryview(bytearray(min(SLICE, size)))
+    taken = filled = 0
+    quiet = False
+    while taken < size and not quiet and time.monotonic() < until:
+        room = buffer[filled : min(len(buffer), size - taken)]
+        try:
+            count = os.readv(sock, [room])
+        except BlockingIOError:
+            quiet = not poller.poll(PATIENCE_MS)
+            count = 0
+        else:
+            if not count:
+                sink(buffer[:filled])
+                raise TransferBroken("the client went away before the end of its body")
+        filled += count
+        if filled and (quiet or filled == min(len(buffer), size - taken)):
+            sink(buffer[:filled])
+            taken, filled = taken + filled, 0
+    if filled:
+        sink(buffer[:filled])
+    return taken + filled
+
+
+async def readable(loop: asyncio.AbstractEventLoop, sock: int) -> None:
+    """Wait until the socket has bytes again, or is broken."""
+    ready: asyncio.Future[None] = loop.create_future()
+    loop.add_reader(sock, ready.set_result, None)
+    try:
+        await ready
+    finally:
+        loop.remove_reader(sock)
+
+
 async def writable(loop: asyncio.AbstractEventLoop, sock: int) -> None:
     """Wait until the socket takes bytes again, or is broken."""
     ready: asyncio.Future[None] = loop.create_future()
