@@ -184,6 +184,22 @@ class Unavailable(RegistryError):
     code, status, exit_code = "UNAVAILABLE", 503, 6
 
 
+class Unreachable(Unavailable):
+    """Nothing answers at that address."""
+
+
+class TlsFailed(Unavailable):
+    """The server does not speak TLS, or its certificate is not trusted."""
+
+
+class Untrusted(TlsFailed):
+    """The server's certificate is not trusted."""
+
+
+class SharedDigest(LregError):
+    """More tags mean this manifest than were to be removed."""
+
+
 class TransferBroken(LregError):
     """The other end of a transfer went away before its end."""
 

@@ -127,6 +127,14 @@ def test_no_request_is_a_bug(
     assert answer.status < 500
 
 
+def test_a_browser_is_not_this_machine(wire: Wire, repository: str) -> None:
+    """A web page can't push to the registry of whoever looks at it, on loopback either."""
+    path = f"/v2/{repository}/blobs/uploads/"
+    refused = wire.ask("POST", path, headers={"Origin": "http://evil.example"}).expect(401)
+    assert refused.json()["errors"][0]["code"] == "UNAUTHORIZED"
+    wire.ask("POST", path).expect(202)
+
+
 def test_health_and_metrics(wire: Wire, repository: str) -> None:
     """Monitoring finds that it lives and what it did."""
     wire.ask("GET", "/healthz").expect(200)

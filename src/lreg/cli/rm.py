@@ -10,7 +10,7 @@ import click
 
 from lreg.cli.access import Access, access_options
 from lreg.cli.complete import images
-from lreg.errors import DigestInvalid, LregError, ManifestUnknown, NameUnknown, Unsupported
+from lreg.errors import DigestInvalid, ManifestUnknown, NameUnknown, SharedDigest, Unsupported
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,10 +22,6 @@ if TYPE_CHECKING:
 
 # So many tags are looked at a time.
 _PARALLEL = 16
-
-
-class SharedDigest(LregError):
-    """More tags mean this manifest than were to be removed."""
 
 
 @click.command()

@@ -15,7 +15,8 @@ from lreg.client.answers import error_of
 from lreg.client.auth import NO_SCOPE, Authorizer, Scope
 from lreg.client.credentials import ConfigFiles
 from lreg.client.transport import Response, Transport
-from lreg.client.wire import Request, TlsFailed, Unreachable, Untrusted
+from lreg.client.wire import Request
+from lreg.errors import TlsFailed, Unreachable, Untrusted
 from lreg.oci.reference import DOCKER_HUB, DOCKER_HUB_ALIASES
 
 if TYPE_CHECKING:

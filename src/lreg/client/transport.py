@@ -18,8 +18,16 @@ from lreg import __version__
 from lreg.client import h1
 from lreg.client.patience import Patience, retry_after
 from lreg.client.proxy import proxy_for, tunnel
-from lreg.client.wire import PIECE, Request, TlsFailed, Unreachable, Untrusted, is_loopback
-from lreg.errors import SizeInvalid, TransferBroken, Unavailable, UsageError
+from lreg.client.wire import PIECE, Request, is_loopback
+from lreg.errors import (
+    SizeInvalid,
+    TlsFailed,
+    TransferBroken,
+    Unavailable,
+    Unreachable,
+    Untrusted,
+    UsageError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Mapping

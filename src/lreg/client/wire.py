@@ -7,24 +7,10 @@ from collections.abc import AsyncIterable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from lreg.errors import Unavailable
-
 # Bodies move in pieces of this many bytes or more: smaller ones cost more in steps than in copies.
 PIECE = 256 << 10
 
 Body = bytes | AsyncIterable[bytes]
-
-
-class Unreachable(Unavailable):
-    """Nothing answers at that address."""
-
-
-class TlsFailed(Unavailable):
-    """The server does not speak TLS, or its certificate is not trusted."""
-
-
-class Untrusted(TlsFailed):
-    """The server's certificate is not trusted."""
 
 
 class SourceFailed(Exception):

@@ -10,8 +10,8 @@ import ssl
 import stat
 from typing import TYPE_CHECKING
 
-from lreg.certificates import ensure_ca
 from lreg.errors import UsageError
+from lreg.kinds import HOST_NAME
 from lreg.network import own_address
 from lreg.registry.http.messages import Endpoint
 
@@ -143,6 +143,8 @@ def tls_context(config: Config) -> ssl.SSLContext | None:
     context.set_alpn_protocols(["http/1.1"])
     cert, key = config.tls_cert, config.tls_key
     if config.tls == "auto":
+        from lreg.certificates import ensure_ca  # noqa: PLC0415 - a server without it starts sooner
+
         cert, key = ensure_ca(config.ca_folder).issue(_names(config.listen))
     try:
         context.load_cert_chain(str(cert), str(key))
@@ -153,7 +155,9 @@ def tls_context(config: Config) -> ssl.SSLContext | None:
 
 def _names(addresses: Iterable[ListenAddress]) -> set[str]:
     """Return what a certificate must be good for: all names and addresses listened on."""
-    names = {"localhost", "127.0.0.1", "::1", socket.gethostname()}
+    names = {"localhost", "127.0.0.1", "::1"}
+    if HOST_NAME.fullmatch(host := socket.gethostname()):
+        names.add(host)
     for address in addresses:
         if address.is_wildcard:
             names.update(_own_addresses())
