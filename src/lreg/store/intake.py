@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from lreg.errors import SizeInvalid, UploadUnknown
+from lreg.errors import SizeInvalid, StoreFull, UploadUnknown
 from lreg.store import files
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class Intake:
         size: how many there may be.
     """
 
-    __slots__ = ("_closed", "_file", "_flushed", "_size", "_upload", "taken")
+    __slots__ = ("_closed", "_file", "_flushed", "_hasher_before", "_size", "_upload", "taken")
 
     def __init__(self, upload: FiledUpload, size: int | None) -> None:
         self.taken = 0
@@ -37,23 +37,44 @@ class Intake:
         self._size = size
         self._file = -1
         self._flushed = 0
+        self._hasher_before = upload.hasher.copy() if upload.hasher else None
         self._closed = False
 
     def take(self, piece: memoryview) -> None:
-        """Write one piece, then hash it; raise SizeInvalid, StoreFull or UploadUnknown."""
+        """Write one piece, then hash it; raise SizeInvalid, StoreFull or UploadUnknown.
+
+        On a full disk all that this request brought is given back: room that would go to an upload
+        that can't be finished is missing to those that would still fit.
+        """
+        with self._upload.writing:
+            try:
+                with files.full_disk():
+                    self._take(piece)
+            except StoreFull:
+                self._give_back()
+                raise
+
+    def _take(self, piece: memoryview) -> None:
         upload = self._upload
-        with upload.writing, files.full_disk():
-            if upload.ended or self._closed or upload.hasher is None:
-                raise UploadUnknown(detail={"uuid": upload.id})
-            if self._size is not None and self.taken + len(piece) > self._size:
-                raise SizeInvalid(f"more than the {self._size} announced bytes came")
-            self._write(piece, upload.offset, upload.hasher)
-            upload.offset += len(piece)
-            self.taken += len(piece)
-            if self.taken - self._flushed >= _WRITEBACK:
-                length = self.taken - self._flushed
-                files.start_writeback(self._file, upload.offset - length, length)
-                self._flushed = self.taken
+        if upload.ended or self._closed or upload.hasher is None:
+            raise UploadUnknown(detail={"uuid": upload.id})
+        if self._size is not None and self.taken + len(piece) > self._size:
+            raise SizeInvalid(f"more than the {self._size} announced bytes came")
+        self._write(piece, upload.offset, upload.hasher)
+        upload.offset += len(piece)
+        self.taken += len(piece)
+        if self.taken - self._flushed >= _WRITEBACK:
+            length = self.taken - self._flushed
+            files.start_writeback(self._file, upload.offset - length, length)
+            self._flushed = self.taken
+
+    def _give_back(self) -> None:
+        """Make the upload what it was before this request."""
+        self._upload.offset -= self.taken
+        self._upload.hasher = self._hasher_before
+        self.taken = 0
+        if self._file >= 0:
+            os.ftruncate(self._file, self._upload.offset)
 
     def close(self) -> None:
         """Let go of the file, once the last piece is in."""

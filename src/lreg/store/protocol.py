@@ -94,7 +94,7 @@ class Upload(Protocol):
         Raises:
             RangeInvalid: `at` is not where the upload stands; nothing was taken.
             SizeInvalid: the bytes were not as many as announced.
-            StoreFull: the disk is full.
+            StoreFull: the disk is full; nothing of `source` was kept.
             UploadUnknown: the upload has ended meanwhile.
             TransferBroken: the sender went away.
         """
