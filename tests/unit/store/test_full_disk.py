@@ -62,7 +62,7 @@ async def test_upload(store: FilesystemStore, disk: Path) -> None:
         await upload.append(source(*pieces[2:]))
     content = b"".join(pieces)
     assert upload.offset == 600_000
-    assert os.path.getsize(disk / "store/lreg/uploads" / upload.id / "data") == 600_000
+    assert (disk / "store/lreg/uploads" / upload.id / "data").stat().st_size == 600_000
     assert (await repository.manifest(LATEST)).data == manifest.raw
     assert read(await repository.blob(Digest.of(b"layer"))) == b"layer"
 
