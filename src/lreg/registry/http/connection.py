@@ -44,7 +44,8 @@ class Service(Protocol):
     Attributes:
         application: what answers.
         loop: the event loop.
-        executor: where bodies are sent from and taken in.
+        receivers: the threads that take bodies in.
+        senders: the threads that send files.
         connections: those that are open.
         stopping: whether no more requests are taken.
         date: the Date header's value.
@@ -53,7 +54,8 @@ class Service(Protocol):
 
     application: Application
     loop: asyncio.AbstractEventLoop
-    executor: Executor
+    receivers: Executor
+    senders: Executor
     connections: set[Connection]
     stopping: bool
     date: str
@@ -84,7 +86,7 @@ class Connection(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin to listen to the client."""
         self._transport = cast("asyncio.Transport", transport)
-        self._outgoing = Outgoing(self._transport, self._service.executor)
+        self._outgoing = Outgoing(self._transport, self._service.senders)
         peer = transport.get_extra_info("peername")
         self._peer = f"{peer[0]}:{peer[1]}" if isinstance(peer, tuple) else "unix"
         self._service.connections.add(self)
@@ -239,7 +241,7 @@ class Connection(asyncio.BufferedProtocol):
     def _begin_body(self, head: Head) -> Body:
         body = self._body = Body(
             head.length,
-            self._service.executor,
+            self._service.receivers,
             begin=self._send_continue if head.expects_continue else self._progress,
             progress=self._progress,
             pause=self._pause_reading,

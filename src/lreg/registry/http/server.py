@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from concurrent.futures import ThreadPoolExecutor
 from email.utils import formatdate
 from typing import TYPE_CHECKING
@@ -22,9 +23,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# Transfers that run at the same instant; more of them take turns. Threads wait for the disk here,
-# not for clients, so that a few more than the cores can use are enough.
-_THREADS = 24
+# Bodies on their way in and out at the same instant; more of them take turns. Receivers wait for
+# the disk. Senders mostly don't: with 16 downloads, 4 threads on 2 cores sent a quarter more than
+# 24, for two thirds of the processor time, since what they work on stays in the cores' caches.
+_RECEIVERS = 24
+_SENDERS = max(4, 2 * (os.cpu_count() or 1))
 _SWEEP_EVERY = 1.0
 _FAREWELL = 2.0
 _BACKLOG = 1024
@@ -44,11 +47,12 @@ class HttpServer:
         """Serve `application`; to be made inside of a running event loop."""
         self.application = application
         self.loop = asyncio.get_running_loop()
-        self.executor: Executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="transfer")
+        self.receivers: Executor = ThreadPoolExecutor(_RECEIVERS, thread_name_prefix="receive")
+        self.senders: Executor = ThreadPoolExecutor(_SENDERS, thread_name_prefix="send")
         self.connections: set[Connection] = set()
         self.stopping = False
         self.date = formatdate(usegmt=True)
-        self.no_body = Body(0, self.executor, begin=_nothing, progress=_nothing, pause=_nothing)
+        self.no_body = Body(0, self.receivers, begin=_nothing, progress=_nothing, pause=_nothing)
         self._servers: list[asyncio.Server] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._sweeper = self.loop.create_task(self._sweep())
@@ -98,7 +102,8 @@ class HttpServer:
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=5)
         self._sweeper.cancel()
-        self.executor.shutdown(wait=False, cancel_futures=True)
+        for executor in (self.receivers, self.senders):
+            executor.shutdown(wait=False, cancel_futures=True)
 
     async def _sweep(self) -> None:
         """Drop connections that have been still for too long; renew the date."""

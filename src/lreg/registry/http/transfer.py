@@ -28,9 +28,9 @@ SLICE = 256 << 10
 _NEAR = 500
 # struct tcp_info (linux/tcp.h): tcpi_min_rtt, an unsigned 32-bit number of microseconds.
 _TCP_INFO_SIZE, _MIN_RTT = 152, 148
-# How long a thread stays with one transfer: while the peer takes bytes, and in all.
-PATIENCE_MS = 20
-TURN = 0.5
+# How long a thread stays with one transfer: while the peer does nothing, and in all.
+PATIENCE_MS = 5
+TURN = 0.05
 
 
 def tune(sock: socket.socket) -> None:
