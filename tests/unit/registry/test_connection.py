@@ -149,6 +149,22 @@ async def test_bodies_arrive_whole(size: int) -> None:
         assert b"/last" in answer
 
 
+@pytest.mark.parametrize("size", [900_000, (1 << 20) + 1, 7 << 20])
+async def test_bodies_wait_for_their_reader(size: int) -> None:
+    """What arrives before a handler reads its body (a login takes a while) is not lost."""
+    content = os.urandom(size)
+
+    async def late(request: Request) -> Response:
+        await asyncio.sleep(0.2)
+        return await digest_body(request)
+
+    put = b"PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n" % size
+    async with serving(lambda r: late(r) if r.method == "PUT" else hello(r)) as (_, _, port):
+        answer = await talk(port, put + content + LAST)
+        assert hashlib.sha256(content).hexdigest().encode() in answer
+        assert b"/last" in answer
+
+
 async def test_chunked_bodies_arrive_whole() -> None:
     """A body of unknown length does too."""
     content = os.urandom(3 << 20)

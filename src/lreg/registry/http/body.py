@@ -100,11 +100,13 @@ class Body:
         """Let threads receive the rest: each byte is copied, hashed and written by one core."""
         loop = asyncio.get_running_loop()
         self._pause(True)
-        early, self._filled = memoryview(self._filling)[: self._filled], 0
+        # What the loop received before a reader came goes first.
+        early = [*self._full, memoryview(self._filling)[: self._filled]]
+        self._full, self._filling, self._filled, self._paused = [], bytearray(), 0, False
         try:
-            if early:
-                await loop.run_in_executor(self._executor, sink, early)
-            while self._left:
+            for piece in filter(len, early):
+                await loop.run_in_executor(self._executor, sink, piece)
+            while self._left and not self._broken:
                 count = await loop.run_in_executor(self._executor, receive, sock, self._left, sink)
                 self.received += count
                 self._progress()
@@ -116,6 +118,8 @@ class Body:
             # The socket stays unread: what else comes is no request.
             self.finish(error)
             raise
+        if self._broken:
+            raise self._broken
         self.finish(None)
         self._pause(False)
 
