@@ -16,7 +16,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
 from lreg.errors import TransferBroken
-from lreg.registry.http.transfer import PATIENCE_MS, SLICE, TURN, own_socket, writable
+from lreg.registry.http.transfer import PATIENCE_MS, SLICE, TURN, gone, own_socket, writable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -250,4 +250,6 @@ def _turn(
         except BlockingIOError:
             if not poller.poll(PATIENCE_MS):
                 break
+        except OSError as error:
+            raise gone(error) from error
     return offset, rest

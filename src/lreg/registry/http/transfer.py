@@ -79,18 +79,23 @@ def own_socket(transport: asyncio.Transport) -> Iterator[int]:
     """Give a duplicate of a connection's socket, tuned: it stays valid whoever closes the other.
 
     Raises:
-        TransferBroken: the peer is gone, or goes while the context lasts.
+        TransferBroken: the peer is gone.
     """
     original: socket.socket = transport.get_extra_info("socket")
     try:
         tune(original)
         sock = os.dup(original.fileno())
-        try:
-            yield sock
-        finally:
-            os.close(sock)
     except OSError as error:
-        raise TransferBroken(f"the client went away: {error}") from error
+        raise gone(error) from error
+    try:
+        yield sock
+    finally:
+        os.close(sock)
+
+
+def gone(error: OSError) -> TransferBroken:
+    """Return what a socket's error means."""
+    return TransferBroken(f"the client went away: {error}")
 
 
 def _turn(sock: int, file: int, offset: int, end: int) -> int:
@@ -106,6 +111,8 @@ def _turn(sock: int, file: int, offset: int, end: int) -> int:
             if not poller.poll(PATIENCE_MS):
                 break
             continue
+        except OSError as error:
+            raise gone(error) from error
         if not sent:
             raise TransferBroken("the file ended before its size")
         offset += sent
@@ -134,6 +141,9 @@ def receive(sock: int, size: int, sink: Callable[[memoryview], None]) -> int:
         except BlockingIOError:
             quiet = not poller.poll(PATIENCE_MS)
             count = 0
+        except OSError as error:
+            sink(buffer[:filled])
+            raise gone(error) from error
         else:
             if not count:
                 sink(buffer[:filled])
