@@ -57,11 +57,9 @@ class Records:
             registry=self._registry,
         )
         labels = ("direction",)
-        self._bytes = Counter(
-            "lreg_body_bytes", "Bytes of bodies.", labels, registry=self._registry
-        )
-        self._received = self._bytes.labels("received")
-        self._sent = self._bytes.labels("sent")
+        body_bytes = Counter("lreg_body_bytes", "Bytes of bodies.", labels, registry=self._registry)
+        self._received = body_bytes.labels("received")
+        self._sent = body_bytes.labels("sent")
         self.connections = Gauge(
             "lreg_connections", "Connections that are open.", registry=self._registry
         )

@@ -19,6 +19,7 @@ from lreg.registry.http.messages import Endpoint, FileSlice, Request, Response
 from lreg.registry.http.server import HttpServer
 
 if TYPE_CHECKING:
+    import ssl
     from pathlib import Path
 
 Handler = Callable[[Request], Response | Awaitable[Response]]
@@ -41,12 +42,15 @@ class App:
 
 
 @asynccontextmanager
-async def serving(handler: Handler) -> AsyncIterator[tuple[HttpServer, App, int]]:
+async def serving(
+    handler: Handler, context: ssl.SSLContext | None = None
+) -> AsyncIterator[tuple[HttpServer, App, int]]:
     app = App(handler)
     server = HttpServer(app)
     sock = socket.create_server(("127.0.0.1", 0))
     port = sock.getsockname()[1]
-    await server.listen(sock, Endpoint("http://test", tls=False, trusted=True), None)
+    endpoint = Endpoint("https://test" if context else "http://test", bool(context), trusted=True)
+    await server.listen(sock, endpoint, context)
     try:
         yield server, app, port
     finally:
@@ -55,9 +59,11 @@ async def serving(handler: Handler) -> AsyncIterator[tuple[HttpServer, App, int]
 
 @asynccontextmanager
 async def connected(
-    port: int,
+    port: int, context: ssl.SSLContext | None = None
 ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    reader, writer = await asyncio.open_connection(
+        "127.0.0.1", port, ssl=context, server_hostname="localhost" if context else None
+    )
     try:
         yield reader, writer
     finally:
@@ -66,9 +72,9 @@ async def connected(
             await writer.wait_closed()
 
 
-async def talk(port: int, data: bytes) -> bytes:
+async def talk(port: int, data: bytes, context: ssl.SSLContext | None = None) -> bytes:
     """Send `data` and return all that comes back until the server closes."""
-    async with connected(port) as (reader, writer):
+    async with connected(port, context) as (reader, writer):
         writer.write(data)
         await writer.drain()
         return await asyncio.wait_for(reader.read(), 10)
