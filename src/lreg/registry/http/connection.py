@@ -146,7 +146,8 @@ class Connection(asyncio.BufferedProtocol):
 
         However long our own side takes, a slow disk say, is not the client's fault.
         """
-        ours = self._busy and not self._sending and not (self._body and self._body.awaited)
+        theirs = self._sending and not self._outgoing.waits_for_us
+        ours = self._busy and not theirs and not (self._body and self._body.awaited)
         return not ours and self._since + self._patience < now
 
     def stop(self) -> None:
@@ -233,7 +234,7 @@ class Connection(asyncio.BufferedProtocol):
             answer = self._service.application.handle(request)
         except Exception:  # noqa: BLE001 - a bug is answered, whatever it is
             answer = _failed(request)
-        if isinstance(answer, Response) and not answer.release:
+        if isinstance(answer, Response) and answer.in_memory:
             self._finish(request, answer, self._write(request, answer))
         else:
             self._service.spawn(self._exchange(request, answer))
@@ -298,7 +299,7 @@ class Connection(asyncio.BufferedProtocol):
         self._progress()
         try:
             if request.method != "HEAD":
-                await self._outgoing.send_files(response, progress)
+                await self._outgoing.send_rest(response, progress)
         except TransferBroken as error:
             response.fields["broken"] = str(error)
             self.abort()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import unquote
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Mapping
 
     from lreg.registry.http.body import Body
 
@@ -65,14 +66,21 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class FileSlice:
-    """Bytes `offset` to `offset + size` of an open file."""
+    """Bytes `offset` to `offset + size` of an open file.
+
+    Attributes:
+        reach: of a file that still grows: waits until there are bytes beyond an offset and returns
+            how far they reach, or raises TransferBroken where they never will; None: all are there.
+    """
 
     fd: int
     offset: int
     size: int
+    reach: Callable[[int], Awaitable[int]] | None = None
 
 
-Segment = bytes | FileSlice
+# A generator's pieces go out as they come, in chunks (RFC 9112, 7.1): its length is not known.
+Segment = bytes | FileSlice | AsyncGenerator[bytes, None]
 
 
 @dataclass(slots=True)
@@ -82,7 +90,7 @@ class Response:
     Attributes:
         status: the HTTP status.
         headers: as they go out; Content-Length and Date are added.
-        body: the segments, sent in order.
+        body: the segments, sent in order; a generator stands alone.
         size: Content-Length where it is not that of the body: a HEAD has no body to count.
         release: called once when the body is sent or given up.
         fields: what else the log line of this request says.
@@ -96,11 +104,21 @@ class Response:
     fields: dict[str, object] = field(default_factory=dict)
 
     @property
-    def length(self) -> int:
-        """The body's length in bytes, or what it would be for a HEAD."""
+    def in_memory(self) -> bool:
+        """Whether all of it is here, and nothing has to be released."""
+        return self.release is None and all(isinstance(part, bytes) for part in self.body)
+
+    @property
+    def length(self) -> int | None:
+        """The body's length in bytes, or what it would be for a HEAD; None: nobody knows yet."""
         if self.size is not None:
             return self.size
-        return sum(len(part) if isinstance(part, bytes) else part.size for part in self.body)
+        total = 0
+        for part in self.body:
+            if isinstance(part, AsyncGenerator):
+                return None
+            total += len(part) if isinstance(part, bytes) else part.size
+        return total
 
 
 class Application(Protocol):
@@ -124,7 +142,10 @@ def encode_head(response: Response, date: str, *, close: bool) -> bytes:
     lines = [f"HTTP/1.1 {status} {_REASONS.get(status, '')}", f"Date: {date}"]
     lines += [f"{name}: {value}" for name, value in response.headers.items()]
     if status not in _BODILESS:
-        lines.append(f"Content-Length: {response.length}")
+        length = response.length
+        lines.append(
+            "Transfer-Encoding: chunked" if length is None else f"Content-Length: {length}"
+        )
     if close:
         lines.append("Connection: close")
     lines.append("\r\n")
