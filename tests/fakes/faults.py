@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
-import asyncio
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+ALWAYS = 1 << 30  # as `times` of `Script.add`
+
+
+@dataclass(slots=True)
+class Told:
+    """What became of an answer, so far; times as in `Seen.at`.
+
+    Attributes:
+        status: its status; 0: there is none yet, or the connection was closed instead.
+        sent: how many bytes of its body were written.
+        first: when the first of them was; 0: not yet.
+        last: when the last of them was.
+    """
+
+    status: int = 0
+    sent: int = 0
+    first: float = 0
+    last: float = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +39,8 @@ class Seen:
         headers: names in lower case.
         body: what came of the body.
         link: the number of the connection, counted from 0.
-        at: when, on the event loop's clock.
+        at: when, on the event loop's clock, which is `time.monotonic`.
+        told: what it was answered.
     """
 
     method: str
@@ -30,6 +49,7 @@ class Seen:
     body: bytes = field(repr=False)
     link: int
     at: float
+    told: Told = field(default_factory=Told, compare=False)
 
     @property
     def path(self) -> str:
@@ -42,7 +62,7 @@ class Reply:
     """An answer: status, headers and body; Content-Length is added where none is named."""
 
     status: int
-    body: bytes = b""
+    body: bytes | memoryview = b""
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -56,7 +76,7 @@ class Fault:
         hang_up: close instead of answering.
         cut_after: close after so many bytes of the body.
         stall_after: send so many bytes of the body, then nothing until the client leaves.
-        rate: bytes a second.
+        rate: bytes a second, evenly.
         corrupt: change the body's last byte.
         ignore_range: answer as if no Range had been asked for.
         deaf: do not read the request's body before the answer; with a `delay`, never.
@@ -73,6 +93,10 @@ class Fault:
     ignore_range: bool = False
     deaf: bool = False
     drop_upload_after: int | None = None
+
+    def limit(self, size: int) -> int:
+        """Return how many bytes of a body of `size` go out."""
+        return min(stop for stop in (size, self.cut_after, self.stall_after) if stop is not None)
 
 
 GOOD = Fault()
@@ -92,8 +116,21 @@ class Script:
         self._rules: list[_Rule] = []
 
     def add(self, method: str, part: str, fault: Fault, times: int = 1) -> None:
-        """Let `fault` befall the next `times` requests by `method` whose target has `part`."""
-        self._rules.append(_Rule(lambda m, target: m == method and part in target, fault, times))
+        """Let `fault` befall the next `times` requests whose target has `part`.
+
+        Args:
+            method: of those by this method only; empty: by any.
+            part: what their target contains.
+            fault: what befalls them.
+            times: how many of them.
+        """
+        self._rules.append(
+            _Rule(lambda m, target: method in {"", m} and part in target, fault, times)
+        )
+
+    def clear(self) -> None:
+        """Let nothing go wrong any more."""
+        self._rules.clear()
 
     def next(self, method: str, target: str) -> Fault:
         """Return what befalls this request, and count it."""
@@ -102,36 +139,3 @@ class Script:
                 rule.times -= 1
                 return rule.fault
         return GOOD
-
-
-async def send(
-    writer: asyncio.StreamWriter,
-    method: str,
-    reply: Reply,
-    fault: Fault,
-    sent: Callable[[int], None],
-) -> bool:
-    """Write the reply as the fault says, telling `sent` of its body's bytes.
-
-    Returns:
-        Whether the connection can be used again.
-    """
-    if fault.corrupt and reply.body:
-        reply = replace(reply, body=reply.body[:-1] + bytes([reply.body[-1] ^ 1]))
-    headers = {"Content-Length": str(len(reply.body)), **reply.headers}
-    head = f"HTTP/1.1 {reply.status} Scripted\r\n"
-    head += "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    writer.write(f"{head}\r\n".encode())
-    body = b"" if method == "HEAD" else reply.body
-    stops = [stop for stop in (fault.cut_after, fault.stall_after) if stop is not None]
-    limit = min([len(body), *stops])
-    step = 64 << 10
-    for start in range(0, limit, step):
-        piece = body[start : min(start + step, limit)]
-        writer.write(piece)
-        await writer.drain()
-        sent(len(piece))
-        if fault.rate:
-            await asyncio.sleep(len(piece) / fault.rate)
-    await writer.drain()
-    return limit == len(body)

@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Self
 
-from tests.fakes.faults import Fault, Reply, Script, Seen, send
+from tests.fakes.faults import Fault, Reply, Script, Seen
+from tests.fakes.sending import send
 
 if TYPE_CHECKING:
     import ssl
@@ -25,6 +26,7 @@ class ScriptedServer:
         script: what goes wrong.
         seen: every request, in the order in which their answers began.
         sent: how many bytes of bodies were written.
+        links: how many connections were accepted.
         port: chosen by the system at first, kept when it is left and entered again.
     """
 
@@ -35,7 +37,7 @@ class ScriptedServer:
         self.port = 0
         self._host = host
         self._tls = tls
-        self._links = 0
+        self.links = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
 
@@ -74,7 +76,7 @@ class ScriptedServer:
         raise NotImplementedError
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        number, self._links = self._links, self._links + 1
+        number, self.links = self.links, self.links + 1
         task = asyncio.current_task()
         assert task
         self._tasks.add(task)
@@ -110,7 +112,8 @@ class ScriptedServer:
         if fault.hang_up:
             return False
         reply = fault.reply or await self.answer(seen, fault)
-        whole = await send(writer, method, reply, fault, self._count)
+        seen.told.status = reply.status
+        whole = await send(writer, method, reply, fault, lambda size: self._count(seen, size))
         if fault.stall_after is not None or fault.deaf:
             # Returns when the client hangs up.
             while await reader.read(1 << 20):
@@ -118,5 +121,9 @@ class ScriptedServer:
             return False
         return whole
 
-    def _count(self, size: int) -> None:
+    def _count(self, seen: Seen, size: int) -> None:
         self.sent += size
+        now = asyncio.get_running_loop().time()
+        seen.told.sent += size
+        seen.told.first = seen.told.first or now
+        seen.told.last = now

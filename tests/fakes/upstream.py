@@ -16,6 +16,7 @@ from lreg.oci.manifest import Manifest
 from lreg.oci.reference import RepositoryName
 from tests.fakes.faults import Fault, Reply, Seen
 from tests.fakes.server import ScriptedServer
+from tests.support.images import Image, Index
 
 if TYPE_CHECKING:
     import ssl
@@ -45,6 +46,8 @@ class Upstream(ScriptedServer):
         page: how many names of a listing one answer has.
         referrers: whether it has the referrers API.
         digest_header: whether it says Docker-Content-Digest.
+        moved_to: the URL of another Upstream, to redirect everything below /v2/ to.
+        more_headers: what else answers about manifests carry, such as a quota.
     """
 
     def __init__(self, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> None:
@@ -56,6 +59,8 @@ class Upstream(ScriptedServer):
         self.page = 1000
         self.referrers = True
         self.digest_header = True
+        self.moved_to = ""
+        self.more_headers: dict[str, str] = {}
 
     def repository(self, name: str) -> RepositoryName:
         """Return the name, parsed."""
@@ -75,6 +80,20 @@ class Upstream(ScriptedServer):
             self.held[name].tags[tag] = str(manifest.digest)
         return manifest
 
+    def hold(self, name: str, made: Image | Index, tag: str = "") -> str:
+        """Hold everything of an image or an index; return the digest of its manifest."""
+        if isinstance(made, Index):
+            for each in made.images:
+                self.hold(name, each)
+        else:
+            for blob in made.blobs:
+                self.held[name].blobs[blob.digest] = blob.data
+        manifest = Manifest.parse(made.manifest.data)
+        self.held[name].manifests[made.manifest.digest] = manifest
+        if tag:
+            self.held[name].tags[tag] = made.manifest.digest
+        return made.manifest.digest
+
     def put_image(self, name: str, tag: str, *layers: bytes, **more: object) -> Manifest:
         """Hold an image of these layers and return its manifest; `more` are its other fields."""
         config = self.put_blob(name, b'{"os":"linux"}', mediatypes.OCI_CONFIG)
@@ -87,10 +106,8 @@ class Upstream(ScriptedServer):
 
     async def answer(self, seen: Seen, fault: Fault) -> Reply:
         """Answer as a registry does."""
-        if seen.path == "/token" and self.tokens:
-            return self.tokens.issue(seen)
-        if seen.path == "/v2/":
-            return self._guarded(seen, "", "", "") or Reply(200)
+        if reply := self._before_any_name(seen):
+            return reply
         if seen.path == "/v2/_catalog":
             refused = self._guarded(seen, "registry", "catalog", "*")
             return refused or self._listing(seen, "repositories", sorted(self.held))
@@ -102,6 +119,15 @@ class Upstream(ScriptedServer):
         if refused := self._guarded(seen, "repository", name, action):
             return refused
         return self._route(seen, fault, name, kind, last)
+
+    def _before_any_name(self, seen: Seen) -> Reply | None:
+        if seen.path == "/token" and self.tokens:
+            return self.tokens.issue(seen)
+        if seen.path == "/v2/":
+            return self._guarded(seen, "", "", "") or Reply(200)
+        if self.moved_to:
+            return Reply(302, b"", {"Location": f"{self.moved_to}{seen.target}"})
+        return None
 
     def _route(self, seen: Seen, fault: Fault, name: str, kind: str, last: str) -> Reply:
         held = self.held[name]
@@ -167,14 +193,16 @@ class Upstream(ScriptedServer):
         if not wanted or fault.ignore_range:
             return Reply(200, data, {"Docker-Content-Digest": digest})
         start = int(wanted[1])
+        if start >= len(data):
+            return Reply(416, b"", {"Content-Range": f"bytes */{len(data)}"})
         part = f"bytes {start}-{len(data) - 1}/{len(data)}"
-        return Reply(206, data[start:], {"Content-Range": part})
+        return Reply(206, memoryview(data)[start:], {"Content-Range": part})
 
     def _manifest(self, held: Held, reference: str) -> Reply:
         manifest = held.manifests.get(held.tags.get(reference, reference))
         if manifest is None:
             return _refusal(404, "MANIFEST_UNKNOWN")
-        headers = {"Content-Type": manifest.media_type}
+        headers = {"Content-Type": manifest.media_type, **self.more_headers}
         if self.digest_header:
             headers["Docker-Content-Digest"] = str(manifest.digest)
         return Reply(200, manifest.raw, headers)
