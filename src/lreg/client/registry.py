@@ -30,6 +30,9 @@ class Registry:
             `Only(Credentials(…))` for given ones, `Only(None)` to stay anonymous.
         patience: how long to wait, how often to try again.
 
+    Attributes:
+        connection: what all handles on it share.
+
     Every method may raise Unavailable (it can't be reached), TransferBroken (the connection broke
     off), Unauthorized, Denied, TooManyRequests, and whatever else the registry says.
     """
@@ -43,26 +46,26 @@ class Registry:
         credentials: Keyring | None = None,
         patience: Patience | None = None,
     ) -> None:
-        self._connection = Connection(
+        self.connection = Connection(
             host, insecure=insecure, ca=ca, keyring=credentials, patience=patience
         )
 
     @property
     def host(self) -> str:
         """Its name, with its port, as in a reference."""
-        return self._connection.host
+        return self.connection.host
 
     async def __aenter__(self) -> Self:
-        await self._connection.__aenter__()
+        await self.connection.__aenter__()
         return self
 
     async def __aexit__(self, *details: object) -> None:
-        await self._connection.__aexit__(*details)
+        await self.connection.__aexit__(*details)
 
     async def ping(self) -> str:
         """Return the URL it answers under; raise Unauthorized where our credentials are wrong."""
-        async with self._connection.answer(Ask("GET", "/v2/", "the registry")):
-            return await self._connection.base()
+        async with self.connection.answer(Ask("GET", "/v2/", "the registry")):
+            return await self.connection.base()
 
     async def catalog(self, prefix: str = "") -> AsyncIterator[RepositoryName]:
         """Yield the repositories whose names begin with `prefix`, in the registry's order.
@@ -72,11 +75,11 @@ class Registry:
         Raises:
             EndpointUnknown: this registry does not list its repositories.
         """
-        pages = listing(self._connection, "/v2/_catalog?n=1000", "repositories", CATALOG)
+        pages = listing(self.connection, "/v2/_catalog?n=1000", "repositories", CATALOG)
         async for name in pages:
             if name.startswith(prefix):
                 yield RepositoryName.parse(name)
 
     def repository(self, name: RepositoryName) -> RemoteRepository:
         """Return a handle on the repository `name`, which need not exist yet."""
-        return RemoteRepository(self._connection, name)
+        return RemoteRepository(self.connection, name)

@@ -73,24 +73,33 @@ class Response:
         """
         gathered: list[bytes] = []
         size = 0
-        failure: Exception | None = None
+        failure: TransferBroken | None = None
         try:
-            async with aclosing(self._link.body()) as arriving:
+            async with aclosing(self.arriving()) as arriving:
                 async for data in arriving:
                     gathered.append(data)
                     size += len(data)
                     if size >= PIECE:
                         yield b"".join(gathered)
                         gathered, size = [], 0
-        except (OSError, h11.RemoteProtocolError) as error:
+        except TransferBroken as error:
             failure = error
         if gathered:
             yield b"".join(gathered)
         if failure is not None:
+            raise failure
+
+    async def arriving(self) -> AsyncGenerator[bytes, None]:
+        """Yield the body as it arrives, each piece at once; raise TransferBroken as `pieces`."""
+        try:
+            async with aclosing(self._link.body()) as arriving:
+                async for data in arriving:
+                    yield data
+        except (OSError, h11.RemoteProtocolError) as error:
             place = urlsplit(self.url).netloc
             raise TransferBroken(
-                f"{place} broke off in the middle of {self.url} ({_words(failure)}): try again"
-            ) from failure
+                f"{place} broke off in the middle of {self.url} ({_words(error)}): try again"
+            ) from error
 
 
 class Transport:
