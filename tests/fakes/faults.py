@@ -78,6 +78,7 @@ class Fault:
         stall_after: send so many bytes of the body, then nothing until the client leaves.
         rate: bytes a second, evenly.
         corrupt: change the body's last byte.
+        chunked: do not say how long the body is.
         ignore_range: answer as if no Range had been asked for.
         deaf: do not read the request's body before the answer; with a `delay`, never.
         drop_upload_after: close after so many bytes of the request's body.
@@ -90,6 +91,7 @@ class Fault:
     stall_after: int | None = None
     rate: float | None = None
     corrupt: bool = False
+    chunked: bool = False
     ignore_range: bool = False
     deaf: bool = False
     drop_upload_after: int | None = None

@@ -28,7 +28,8 @@ async def send(
     Returns:
         Whether the connection can be used again.
     """
-    headers = {"Content-Length": str(len(reply.body)), **reply.headers}
+    length = {"Content-Length": str(len(reply.body))}
+    headers = {**({"Transfer-Encoding": "chunked"} if fault.chunked else length), **reply.headers}
     head = f"HTTP/1.1 {reply.status} Scripted\r\n"
     head += "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     body = memoryview(b"" if method == "HEAD" else reply.body)
@@ -44,13 +45,20 @@ async def send(
             piece = body[at : min(at + step, limit)]
             if fault.corrupt and at + len(piece) == len(body):
                 piece = memoryview(bytes(piece[:-1]) + bytes([piece[-1] ^ 1]))
-            await out.write(piece, sent)
+            await out.write(_chunk(piece) if fault.chunked else piece, sent)
             if fault.rate:
                 due = start + (at + len(piece)) / fault.rate
                 await asyncio.sleep(max(0, due - asyncio.get_running_loop().time()))
+        if fault.chunked and limit == len(body) and method != "HEAD":
+            await out.write(memoryview(b"0\r\n\r\n"), lambda _: None)
     finally:
         out.close()
     return limit == len(body)
+
+
+def _chunk(piece: memoryview) -> memoryview:
+    # RFC 9112, 7.1.
+    return memoryview(b"%x\r\n%b\r\n" % (len(piece), bytes(piece)))
 
 
 class _Out:

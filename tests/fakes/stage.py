@@ -41,9 +41,10 @@ class Stage:
         return server
 
     def leave(self, server: ScriptedServer) -> None:
-        """Let it go away: every connection is closed, the port refuses."""
-        self._on.remove(server)
-        self._do(server.__aexit__())
+        """Let it go away, unless it has: every connection is closed, the port refuses."""
+        if server in self._on:
+            self._on.remove(server)
+            self._do(server.__aexit__())
 
     def _do(self, action: Coroutine[object, object, T]) -> T:
         return asyncio.run_coroutine_threadsafe(action, self._loop).result(30)

@@ -85,11 +85,16 @@ class Program:
         """Everything it has said so far; not what an earlier one said to the same file."""
         return self.log_file.read_bytes()[self._log_start :].decode(errors="replace")
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether it has, by itself or not."""
+        return self._process.poll() is not None
+
     def wait_until(self, answers: Callable[[], bool], seconds: float = 30) -> None:
         """Return once `answers()` is true; fail with the log if it ends or takes too long."""
         deadline = time.monotonic() + seconds
         while not answers():
-            if self._process.poll() is not None or time.monotonic() > deadline:
+            if self.has_ended or time.monotonic() > deadline:
                 # Not with kill at first: a daemon may have children that it has to end.
                 self.terminate()
                 self.wait()
@@ -121,6 +126,14 @@ class Program:
     def open_files(self) -> int:
         """Return how many descriptors it has open."""
         return len(os.listdir(f"/proc/{self.pid}/fd"))
+
+
+def eventually(true: Callable[[], object], seconds: float = 20) -> None:
+    """Return once `true()` is; fail if that takes too long."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "it did not come to that"
+        time.sleep(0.01)
 
 
 def listens(port: int) -> bool:

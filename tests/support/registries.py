@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tests.support.processes import Program, clean_environment, free_port, listens, run
-from tests.support.wire import Wire
+from tests.support.wire import UNMARKED, Marks, Wire
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,9 +36,14 @@ class Running:
         """What an image reference begins with: `127.0.0.1:5000`."""
         return self.url.partition("://")[2]
 
-    def wire(self) -> Wire:
-        """Return a new connection to it."""
-        return Wire(self.url, self.ca)
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return int(self.url.rpartition(":")[2])
+
+    def wire(self, marks: Marks = UNMARKED) -> Wire:
+        """Return a new connection to it, on which requests are marked so."""
+        return Wire(self.url, self.ca, marks=marks)
 
     def stop(self) -> None:
         """End it as its user would; see `ended`."""
@@ -61,6 +66,7 @@ def start_lreg(
     tls: bool = False,
     network: Namespace | None = None,
     inside: Sequence[str] = (),
+    port: int = 0,
 ) -> Running:
     """Start `lreg serve` on a free port and return once it answers.
 
@@ -71,8 +77,9 @@ def start_lreg(
         tls: whether to speak TLS, by `--tls auto`.
         network: where to listen, on an address that is not loopback; None: on 127.0.0.1.
         inside: what to put before the command, such as `unshare …`.
+        port: where to listen; 0: on a free port.
     """
-    port = free_port()
+    port = port or free_port()
     address = network.address if network else "127.0.0.1"
     inside = network.prefix if network else inside
     store = store or folder / "store"

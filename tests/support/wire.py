@@ -45,12 +45,39 @@ class Answer:
         return self
 
 
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """How requests say which registry they mean: a path, a query, a Host, or nothing.
+
+    Attributes:
+        under: what is put before repositories: `docker.io/`, say.
+        query: what is put after `?`: `ns=docker.io`, say.
+        host: the Host header; empty: what was dialled.
+    """
+
+    under: str = ""
+    query: str = ""
+    host: str = ""
+
+    def mark(self, path: str, headers: Mapping[str, str]) -> tuple[str, dict[str, str]]:
+        """Return path and headers with query and Host."""
+        if self.query:
+            path += ("&" if "?" in path else "?") + self.query
+        return path, dict(headers) | ({"Host": self.host} if self.host else {})
+
+
+UNMARKED = Marks()
+
+
 class Wire:
     """One kept connection to a registry; for one thread."""
 
-    def __init__(self, url: str, ca: Path | None = None, timeout: float = 30) -> None:
+    def __init__(
+        self, url: str, ca: Path | None = None, timeout: float = 30, marks: Marks = UNMARKED
+    ) -> None:
         parts = urlsplit(url)
         self._prefix = url
+        self._marks = marks
         if parts.scheme == "https":
             context = ssl.create_default_context(cafile=str(ca))
             self._connection: http.client.HTTPConnection = http.client.HTTPSConnection(
@@ -81,13 +108,14 @@ class Wire:
         Raises:
             OSError, http.client.HTTPException: there was no whole response.
         """
+        path, headers = self._marks.mark(path, headers or {})
         target = urlsplit(urljoin(self._prefix, path))
         try:
             self._connection.request(
                 method,
                 target._replace(scheme="", netloc="").geturl(),
                 body,
-                dict(headers or {}),
+                headers,
                 encode_chunked=not isinstance(body, bytes | None),
             )
             response = self._connection.getresponse()
@@ -97,9 +125,12 @@ class Wire:
             raise
         return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, got)
 
+    def _at(self, repository: str) -> str:
+        return f"/v2/{self._marks.under}{repository}"
+
     def start_upload(self, repository: str) -> str:
         """Begin an upload and return its location."""
-        started = self.ask("POST", f"/v2/{repository}/blobs/uploads/").expect(202)
+        started = self.ask("POST", f"{self._at(repository)}/blobs/uploads/").expect(202)
         return started.headers["location"]
 
     def finish_upload(self, location: str, digest: str, rest: bytes = b"") -> Answer:
@@ -135,7 +166,7 @@ class Wire:
 
     def put_manifest(self, repository: str, manifest: Content, tag: str = "") -> Answer:
         """As `push_manifest`, but return the answer, whatever it is."""
-        path = f"/v2/{repository}/manifests/{tag or manifest.digest}"
+        path = f"{self._at(repository)}/manifests/{tag or manifest.digest}"
         return self.ask("PUT", path, manifest.data, {"Content-Type": manifest.media_type})
 
     def push(self, repository: str, image: Image | Index, tag: str = "") -> str:
@@ -151,11 +182,11 @@ class Wire:
 
     def manifest(self, repository: str, reference: str) -> Answer:
         """GET a manifest of any type."""
-        return self.ask("GET", f"/v2/{repository}/manifests/{reference}", headers=ACCEPT)
+        return self.ask("GET", f"{self._at(repository)}/manifests/{reference}", headers=ACCEPT)
 
     def blob(self, repository: str, digest: str) -> Answer:
         """GET a blob."""
-        return self.ask("GET", f"/v2/{repository}/blobs/{digest}")
+        return self.ask("GET", f"{self._at(repository)}/blobs/{digest}")
 
     def pull(self, repository: str, reference: str) -> str:
         """Get a manifest and all that it names, verify each byte, and return its digest."""
@@ -189,4 +220,4 @@ class Wire:
 
     def tags(self, repository: str) -> list[str]:
         """Return every tag of a repository; none where there is no repository."""
-        return self.listing(f"/v2/{repository}/tags/list", "tags")
+        return self.listing(f"{self._at(repository)}/tags/list", "tags")
