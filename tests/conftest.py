@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.fakes.stage import Stage
 from tests.support import clients
 from tests.support.daemons import Docker
 from tests.support.needs import NEEDS
@@ -51,6 +52,13 @@ def pytest_terminal_summary(
 def repository(request: pytest.FixtureRequest) -> str:
     """A repository name that no other test uses."""
     return "tests/" + re.sub(r"[^a-z0-9]+", "-", request.node.name.lower()).strip("-")
+
+
+@pytest.fixture(scope="session")
+def stage() -> Iterator[Stage]:
+    """Where fakes run."""
+    with Stage() as made:
+        yield made
 
 
 @pytest.fixture(scope="session", params=["http", "tls"])

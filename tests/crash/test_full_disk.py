@@ -2,64 +2,35 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support import clients
 from tests.support.clients import trust
+from tests.support.disks import MIB, Disk, on_small_disk
 from tests.support.images import hello, noise, sha256, write_layout
 from tests.support.registries import start_lreg
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from tests.support.registries import Running
     from tests.support.wire import Answer, Wire
 
 pytestmark = pytest.mark.client("namespaces")
 
-MIB = 1 << 20
 BIG = noise(4 * MIB, "too big")
 KEPT = hello("kept", MIB)
 OCTETS = {"Content-Type": "application/octet-stream"}
-
-
-class Disk:
-    """The disk that a registry has, seen from outside."""
-
-    def __init__(self, registry: Running) -> None:
-        self._root = Path(f"/proc/{registry.process.pid}/root{registry.store}")
-
-    @property
-    def free(self) -> int:
-        """How many bytes are free."""
-        stat = os.statvfs(self._root)
-        return stat.f_bavail * stat.f_bsize
-
-    def fill(self, leave: int) -> None:
-        """Leave that many bytes."""
-        with (self._root / "filler").open("ab") as filler:
-            while (size := self.free - leave) > 0:
-                filler.write(bytes(min(size, MIB)))
-                filler.flush()
-
-    def empty(self) -> None:
-        """Take away what `fill` put there."""
-        (self._root / "filler").unlink()
 
 
 @pytest.fixture
 def registry(tmp_path: Path) -> Iterator[Running]:
     """A lreg on a disk of 24 MiB that holds one image."""
     store = tmp_path / "store"
-    store.mkdir()
-    # As root, and so that what the server sees there is nobody else's to clean up.
-    script = 'mount -t tmpfs -o size=24m,mode=755 tmpfs "$0" && exec "$@"'
-    inside = ["unshare", "--mount", "--propagation", "private", "sh", "-c", script, str(store)]
-    running = start_lreg(tmp_path, store=store, inside=inside)
+    running = start_lreg(tmp_path, store=store, inside=on_small_disk(store, 24))
     try:
         with running.wire() as wire:
             wire.push("kept", KEPT, "v1")

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
+import signal
 import tarfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.support.clients import Client
 from tests.support.images import write_layout
-from tests.support.processes import Program, clean_environment, run
+from tests.support.processes import Program, clean_environment, eventually, run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,6 +33,7 @@ class Docker:
             inside: what to put before the command, such as `nsenter …`.
         """
         folder.mkdir(parents=True)
+        self._folder = folder
         # An overlay over /etc: dockerd looks for CAs only in /etc/docker/certs.d.
         etc = shlex.quote(str(folder / "etc"))
         overlay = f"lowerdir=/etc,upperdir={etc}/upper,workdir={etc}/work"
@@ -64,6 +67,16 @@ class Docker:
             place = own_root / "etc/docker/certs.d" / registry.host
             place.mkdir(exist_ok=True)
             (place / "ca.crt").write_bytes(registry.ca.read_bytes())
+
+    def use_mirrors(self, *urls: str) -> None:
+        """Make it pull docker.io's images from there first; none: from nowhere else."""
+        config = {"registry-mirrors": list(urls)}
+        (self._folder / "daemon.json").write_text(json.dumps(config))
+        # It reads the file again, and takes an empty list for a change, a missing one for none.
+        os.kill(self._daemon.pid, signal.SIGHUP)
+        told = ("info", "--format={{json .RegistryConfig.Mirrors}}")
+        wanted = [f"{url}/" for url in urls]
+        eventually(lambda: (json.loads(self.cli(*told).out) or []) == wanted)
 
     def image_id(self, image: str) -> str:
         """Return the id of an image that it holds."""
@@ -127,6 +140,15 @@ state = "{folder}/state"
         (place / "hosts.toml").write_text(
             f'server = "{registry.url}"\n[host."{registry.url}"]\n'
             f'  capabilities = ["pull", "resolve", "push"]\n{ca}'
+        )
+
+    def use_mirror(self, registry: Running, host: str) -> None:
+        """Write the hosts.toml by which a host's images come from a registry, and only there."""
+        place = self.hosts / host
+        place.mkdir(parents=True, exist_ok=True)
+        (place / "hosts.toml").write_text(
+            f'server = "{registry.url}"\n[host."{registry.url}"]\n'
+            '  capabilities = ["pull", "resolve"]\n'
         )
 
     def hold(self, image: Image, name: str) -> None:
