@@ -8,107 +8,34 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from lreg.errors import UsageError
 from lreg.kinds import (
     DURATION,
+    JOBS,
     LISTEN,
     LOG_FORMAT,
     LOG_LEVEL,
     PATH,
+    SIZE,
     SWITCH,
     TLS,
-    Kind,
+    UPSTREAM,
     ListenAddress,
 )
+from lreg.settings import PREFIX, Setting, said_of, setting, settings_of, unknown
+from lreg.upstreams import TABLES, FreshnessRule, UpstreamSettings, public_upstreams
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-T = TypeVar("T")
+    from collections.abc import Iterator, Mapping
 
 CA_FILE = "ca.pem"
 FILE_VARIABLE = "LREG_CONFIG"
-_PREFIX = "LREG_"
 # A Kubernetes Service called lreg puts these into every pod of its namespace.
 _KUBERNETES = re.compile(r"LREG_(SERVICE_(HOST|PORT)|PORT)(_\w+)?")
-
-
-@dataclass(frozen=True, slots=True)
-class Setting(Generic[T]):
-    """One setting.
-
-    Attributes:
-        name: as in `lreg.toml`, and with `--` before it as a flag.
-        kind: how its text becomes a value and back.
-        many: whether it is a list.
-        default: what the value is where nothing is set: text, or what makes it; None: nothing.
-        default_doc: the default in words.
-        doc: one line, for `--help` and the reference.
-    """
-
-    name: str
-    kind: Kind[T]
-    many: bool
-    default: str | Callable[[], T] | None
-    default_doc: str
-    doc: str
-
-    @property
-    def attribute(self) -> str:
-        """Its name in `Config`."""
-        return self.name.replace("-", "_")
-
-    @property
-    def variable(self) -> str:
-        """Its name in the environment."""
-        return _PREFIX + self.attribute.upper()
-
-    def initial(self) -> object:
-        """Return the value where nothing is set."""
-        if isinstance(self.default, str):
-            return self.parse(self.default, Path.cwd())
-        return self.default() if self.default else None
-
-    def parse(self, raw: object, folder: Path) -> object:
-        """Return the value of what TOML, the environment or a flag holds.
-
-        Args:
-            raw: text, or what TOML made of it, or a list of those.
-            folder: what a relative path is relative to.
-
-        Raises:
-            UsageError: it is not such a value; the message does not name the setting.
-        """
-        if not self.many:
-            return self.kind.parse(_text(raw), folder)
-        items = raw.split(",") if isinstance(raw, str) else raw
-        if not isinstance(items, list | tuple) or not items:
-            raise UsageError(f"{raw!r} is not a list of {self.kind.name}s")
-        return tuple(self.kind.parse(_text(item).strip(), folder) for item in items)
-
-    def show(self, value: Any) -> str:
-        """Return the value as a person writes it in TOML."""
-        if value is None:
-            return ""
-        if self.many:
-            return "[" + ", ".join(self.kind.toml(item) for item in value) + "]"
-        return self.kind.toml(value)
-
-
-def _text(raw: object) -> str:
-    match raw:
-        case bool():
-            return "true" if raw else "false"
-        case str():
-            return raw
-        case int() | float():
-            return str(raw)
-        case _:
-            raise UsageError(f"{raw!r} is not a single value")
 
 
 def _is_root() -> bool:
@@ -135,59 +62,78 @@ def default_file() -> Path:
     return _base_folder("XDG_CONFIG_HOME", ".config") / "lreg" / "lreg.toml"
 
 
-def _setting(
-    kind: Kind[T],
-    doc: str,
-    default: str | Callable[[], T] | None = None,
-    *,
-    default_doc: str = "",
-    many: bool = False,
-) -> Any:
-    # The field's name is not known here: SETTINGS fills it in.
-    made = Setting("", kind, many, default, default_doc or str(default or "not set"), doc)
-    return field(default_factory=made.initial, metadata={"setting": made})
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """Every setting's value; each field's declaration says what it means. Times in seconds."""
 
-    store: Path = _setting(
+    store: Path = setting(
         PATH,
         "The folder that holds the images, in distribution's layout.",
         default_store,
         default_doc="/var/lib/lreg for root, else $XDG_DATA_HOME/lreg",
     )
-    listen: tuple[ListenAddress, ...] = _setting(
+    listen: tuple[ListenAddress, ...] = setting(
         LISTEN,
         "Where to listen: ADDR:PORT, [v6]:PORT, NAME:PORT, :PORT (everywhere) or unix:PATH.",
         "127.0.0.1:5000",
         many=True,
     )
-    tls: str = _setting(
+    tls: str = setting(
         TLS, "auto: make a private CA, and a certificate for every name listened on.", "off"
     )
-    tls_cert: Path | None = _setting(PATH, "The server's own certificate chain, PEM; with tls-key.")
-    tls_key: Path | None = _setting(PATH, "The private key of tls-cert, PEM, not encrypted.")
-    htpasswd: Path | None = _setting(
+    tls_cert: Path | None = setting(PATH, "The server's own certificate chain, PEM; with tls-key.")
+    tls_key: Path | None = setting(PATH, "The private key of tls-cert, PEM, not encrypted.")
+    htpasswd: Path | None = setting(
         PATH, "Who may write: a file of bcrypt lines, as `htpasswd -B` makes it."
     )
-    allow_anonymous_push: bool = _setting(
+    allow_anonymous_push: bool = setting(
         SWITCH, "Let anybody write, on addresses other than loopback too.", "false"
     )
-    delete: bool = _setting(SWITCH, "Let those who may write delete as well.", "true")
-    grace: float = _setting(DURATION, "How long running requests may take to end at a stop.", "30s")
-    upload_expiry: float = _setting(
+    delete: bool = setting(SWITCH, "Let those who may write delete as well.", "true")
+    grace: float = setting(DURATION, "How long running requests may take to end at a stop.", "30s")
+    upload_expiry: float = setting(
         DURATION, "How long an upload that nobody continues is kept.", "24h"
     )
-    log_level: str = _setting(LOG_LEVEL, "The least that is logged.", "info")
-    log_format: str = _setting(LOG_FORMAT, "How a log line looks.", "text")
+    default_upstream: str = setting(
+        UPSTREAM,
+        "The upstream that a name without a host means if it is not here, or none.",
+        "docker.io",
+    )
+    offline: bool = setting(
+        SWITCH, "Never dial any upstream: what is here is all there is.", "false"
+    )
+    cache_size: int = setting(
+        SIZE, "What cached images may take; the least recently used go first; 0: no limit.", "0"
+    )
+    prefetch: bool = setting(
+        SWITCH, "Fetch an image's blobs as soon as its manifest is asked for.", "true"
+    )
+    fill_jobs: int = setting(JOBS, "How many blobs are prefetched at a time, 1 to 64.", "3")
+    tag_ttl: float = setting(
+        DURATION, "How long a cached tag is believed before upstream is asked again.", "5m"
+    )
+    upstream_stall: float = setting(
+        DURATION, "A download without a byte for so long is taken up anew.", "20s"
+    )
+    upstream_patience: float = setting(
+        DURATION, "A download without progress for so long is given up.", "10m"
+    )
+    log_level: str = setting(LOG_LEVEL, "The least that is logged.", "info")
+    log_format: str = setting(LOG_FORMAT, "How a log line looks.", "text")
+    upstreams: Mapping[str, UpstreamSettings] = field(default_factory=public_upstreams)
+    freshness: tuple[FreshnessRule, ...] = ()
 
     def __post_init__(self) -> None:
         if (self.tls_cert is None) != (self.tls_key is None):
             raise UsageError("tls-cert and tls-key belong together: set both or neither")
         if self.tls_cert and self.tls != "off":
             raise UsageError("tls = auto makes its own certificate: leave tls-cert out, or tls")
+        if self.default_upstream and self.default_upstream not in self.upstreams:
+            raise UsageError(
+                f"default-upstream is {self.default_upstream}, which is not allowed: add "
+                f'[upstream."{self.default_upstream}"] to lreg.toml, or set default-upstream = '
+                '"none"'
+            )
 
     @property
     def ca_folder(self) -> Path:
@@ -200,11 +146,10 @@ class Config:
         return self.tls != "off" or self.tls_cert is not None
 
 
-SETTINGS: tuple[Setting[Any], ...] = tuple(
-    replace(f.metadata["setting"], name=f.name.replace("_", "-")) for f in fields(Config)
-)
-_BY_NAME = {setting.name: setting for setting in SETTINGS}
-_BY_VARIABLE = {setting.variable: setting for setting in SETTINGS}
+SETTINGS: tuple[Setting[Any], ...] = settings_of(Config)
+_BY_NAME = {each.name: each for each in SETTINGS}
+_BY_VARIABLE = {each.variable: each for each in SETTINGS}
+_TABLES = {table.name: table for table in TABLES}
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,24 +191,23 @@ def load(
     origins = dict.fromkeys(_BY_NAME, "default")
 
     def take(
-        setting: Setting[Any], given: object, origin: str, folder: Path, where: str = ""
+        known: Setting[Any], given: object, origin: str, folder: Path, where: str = ""
     ) -> None:
-        try:
-            values[setting.attribute] = setting.parse(given, folder)
-        except UsageError as error:
-            raise UsageError(f"{where or origin}: {error}") from None
-        origins[setting.name] = origin
+        with said_of(where or origin):
+            values[known.attribute] = known.parse(given, folder)
+        origins[known.name] = origin
 
+    folder = path.absolute().parent
     for key, given in (raw or {}).items():
-        if key not in _BY_NAME:
-            raise UsageError(f"{path}: {_unknown(key, _BY_NAME)}")
-        take(_BY_NAME[key], given, str(path), path.absolute().parent, f"{path}: {key}")
-    for key, text in environ.items():
-        if not key.startswith(_PREFIX) or key == FILE_VARIABLE or _KUBERNETES.fullmatch(key):
-            continue
-        if key not in _BY_VARIABLE:
-            raise UsageError(f"environment: {_unknown(key, [*_BY_VARIABLE, FILE_VARIABLE])}")
-        take(_BY_VARIABLE[key], text, f"${key}", Path.cwd())
+        if key in _BY_NAME:
+            take(_BY_NAME[key], given, str(path), folder, f"{path}: {key}")
+        elif key in _TABLES:
+            with said_of(str(path)):
+                values[_TABLES[key].attribute] = _TABLES[key].read(given, folder)
+        else:
+            raise UsageError(f"{path}: {unknown(key, [*_BY_NAME, *_TABLES])}")
+    for known, text in _variables(environ):
+        take(known, text, f"${known.variable}", Path.cwd())
     for name, given in (flags or {}).items():
         if given is not None:
             take(_BY_NAME[name], given, f"--{name}", Path.cwd())
@@ -272,11 +216,14 @@ def load(
     )
 
 
-def _unknown(key: str, known: Mapping[str, object] | list[str]) -> str:
-    import difflib  # noqa: PLC0415 -- for a mistake only
-
-    near = difflib.get_close_matches(key, list(known), n=1, cutoff=0)
-    return f"there is no setting {key!r}; the nearest is {near[0]!r}"
+def _variables(environ: Mapping[str, str]) -> Iterator[tuple[Setting[Any], str]]:
+    """Yield the settings that the environment sets; raise UsageError for an unknown one."""
+    for key, text in environ.items():
+        if not key.startswith(PREFIX) or key == FILE_VARIABLE or _KUBERNETES.fullmatch(key):
+            continue
+        if key not in _BY_VARIABLE:
+            raise UsageError(f"environment: {unknown(key, [*_BY_VARIABLE, FILE_VARIABLE])}")
+        yield _BY_VARIABLE[key], text
 
 
 def _read(path: Path, *, must_exist: bool) -> dict[str, object] | None:

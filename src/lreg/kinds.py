@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from lreg.errors import UsageError
+from lreg.errors import LregError, UsageError
+from lreg.oci.platform import Platform
+from lreg.oci.reference import RepositoryName, canonical_host, is_host
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +22,14 @@ T = TypeVar("T")
 HOST_NAME = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", re.ASCII)
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_SIZE = re.compile(r"(\d{1,18})(?:\.(\d{1,18}))?(B|[KMGT]i?B)", re.ASCII)
+_SCALES = {
+    "TiB": 1 << 40, "TB": 10**12, "GiB": 1 << 30, "GB": 10**9,
+    "MiB": 1 << 20, "MB": 10**6, "KiB": 1 << 10, "KB": 10**3, "B": 1,
+}  # fmt: skip
+_SERVER = r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+)(?::(\d{1,5}))?"
+_ADDRESS = re.compile(rf"((?:https?://)?{_SERVER})/?", re.ASCII)
+_PROXY = re.compile(rf"http://(?:([^/@:\s]+)(:[^/@\s]*)?@)?({_SERVER})/?", re.ASCII)
 _UNIX = "unix:"
 
 
@@ -33,6 +43,7 @@ class Kind(Generic[T]):
         text: the other way.
         choices: the only texts there are, or none where there are endless.
         bare: whether it stands without quotes in `lreg.toml`.
+        public: `text` without what nobody is to see; None where it holds no secret.
     """
 
     name: str
@@ -40,10 +51,11 @@ class Kind(Generic[T]):
     text: Callable[[T], str] = str
     choices: tuple[str, ...] = ()
     bare: bool = False
+    public: Callable[[T], str] | None = None
 
     def toml(self, value: T) -> str:
-        """Return what stands right of `=` in `lreg.toml`."""
-        text = self.text(value)
+        """Return what stands right of `=` in `lreg.toml`, without any secret."""
+        text = (self.public or self.text)(value)
         # JSON's strings are TOML's basic strings.
         return text if self.bare else json.dumps(text, ensure_ascii=False)
 
@@ -154,6 +166,103 @@ def show_duration(seconds: float) -> str:
     return f"{seconds * 1000:.12g}ms" if seconds else "0"
 
 
+def parse_size(text: str) -> int:
+    """Return the bytes of such a text as 512B, 500MiB, 1.5GB or 2TiB; raise UsageError."""
+    if text == "0":
+        return 0
+    if not (match := _SIZE.fullmatch(text)):
+        raise UsageError(f"{text!r} is not a size: use such as 512B, 500MiB, 20GB or 2TiB")
+    whole, fraction, unit = match[1], match[2] or "", _SCALES[match[3]]
+    return int(whole) * unit + int(fraction.ljust(18, "0")) * unit // 10**18
+
+
+def show_size(size: int) -> str:
+    """Return the bytes as a whole number of the largest unit that allows it: 500MiB, 20GB."""
+    for unit, scale in _SCALES.items():
+        if size and size % scale == 0:
+            return f"{size // scale}{unit}"
+    return "0"
+
+
+def _count(name: str, most: int) -> Kind[int]:
+    def parse(text: str, _: Path) -> int:
+        if not re.fullmatch("[0-9]{1,9}", text) or not 1 <= int(text) <= most:
+            raise UsageError(f"{text!r} is not a whole number from 1 to {most}")
+        return int(text)
+
+    return Kind(name, parse, bare=True)
+
+
+def parse_upstream(text: str) -> str:
+    """Return the canonical host of an upstream, such as quay.io; raise UsageError.
+
+    Content is kept under it: so it is the first component of a repository's name.
+    """
+    host = canonical_host(text)
+    try:
+        RepositoryName.parse(host)
+    except LregError:
+        host = ""
+    if "/" in host or not is_host(host):
+        raise UsageError(f"{text!r} is not the host of a registry, such as quay.io")
+    return host
+
+
+def _platform(text: str, _: Path) -> Platform:
+    try:
+        return Platform.parse(text)
+    except LregError as error:
+        raise UsageError(str(error)) from None
+
+
+def _prefix(text: str, _: Path) -> str:
+    try:
+        return str(RepositoryName.parse(text.strip("/")))
+    except LregError as error:
+        raise UsageError(str(error)) from None
+
+
+def _word(text: str, _: Path) -> str:
+    if not text or not text.isprintable() or ":" in text:
+        raise UsageError("a name is needed, without colons")
+    return text
+
+
+def _helper(text: str, _: Path) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", text):
+        raise UsageError(
+            f"{text!r} is not NAME of a program docker-credential-NAME, such as secretservice"
+        )
+    return text
+
+
+def _address(text: str, _: Path) -> str:
+    if "@" in text:
+        raise UsageError("an address holds no credentials: use username and password-file")
+    match = _ADDRESS.fullmatch(text)
+    if not match or int(match[2] or 0) > 65535:
+        raise UsageError(
+            f"{text!r} is no address: use HOST, HOST:PORT, http://HOST:PORT or https://HOST:PORT; "
+            "what is to come before names goes into path"
+        )
+    return match[1]
+
+
+def _proxy(text: str, _: Path) -> str:
+    match = _PROXY.fullmatch(text)
+    if text != "none" and (not match or int(match[4] or 0) > 65535):
+        # The text is not repeated: a password may be in it.
+        raise UsageError(
+            "it is no proxy: use http://HOST:PORT, http://USER:PASSWORD@HOST:PORT or none"
+        )
+    return text
+
+
+def _without_password(proxy: str) -> str:
+    match = _PROXY.fullmatch(proxy)
+    return f"http://{match[1]}@{match[3]}" if match and match[2] else proxy
+
+
 def _choice(name: str, *choices: str) -> Kind[str]:
     def parse(text: str, _: Path) -> str:
         if text not in choices:
@@ -166,7 +275,22 @@ def _choice(name: str, *choices: str) -> Kind[str]:
 PATH = Kind("path", _path)
 SWITCH = Kind("switch", _switch, lambda value: "true" if value else "false", bare=True)
 DURATION = Kind("duration", lambda text, _: parse_duration(text), show_duration)
+SIZE = Kind("size", lambda text, _: parse_size(text), show_size)
+JOBS = _count("count", 64)
+PLATFORM = Kind("platform", _platform)
 LISTEN = Kind("address", ListenAddress.parse)
 TLS = _choice("tls", "off", "auto")
 LOG_LEVEL = _choice("level", "debug", "info", "warning", "error")
 LOG_FORMAT = _choice("format", "text", "json")
+READERS = _choice("readers", "all", "authenticated")
+USER = Kind("name", _word)
+HELPER = Kind("name", _helper)
+PREFIX = Kind("path", _prefix)
+ADDRESS = Kind("address", _address)
+PROXY = Kind("proxy", _proxy, public=_without_password)
+# Which upstream a name means that says none; "" is none.
+UPSTREAM = Kind(
+    "host",
+    lambda text, _: "" if text == "none" else parse_upstream(text),
+    lambda host: host or "none",
+)

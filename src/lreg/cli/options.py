@@ -5,11 +5,15 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
-from lreg.config import FILE_VARIABLE, SETTINGS, Loaded, Setting, load
+from lreg.config import FILE_VARIABLE, SETTINGS, Loaded, load
+from lreg.kinds import SWITCH
+
+if TYPE_CHECKING:
+    from lreg.settings import Setting
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -50,7 +54,7 @@ def _given(value: object) -> object:
 def _option(setting: Setting[Any]) -> Callable[[F], F]:
     flag = f"--{setting.name}"
     text = f"{setting.doc}  [env: {setting.variable}; default: {setting.default_doc}]"
-    if setting.kind.bare:
+    if setting.kind is SWITCH:
         return click.option(
             f"{flag}/--no-{setting.name}", setting.attribute, default=None, help=text
         )
@@ -71,7 +75,7 @@ def as_flags(loaded: Loaded, *, all_set: bool = False) -> list[str]:
         if not origin.startswith(("--", "$") if all_set else "--"):
             continue
         value = getattr(loaded.config, setting.attribute)
-        if setting.kind.bare:
+        if setting.kind is SWITCH:
             arguments.append(f"--{setting.name}" if value else f"--no-{setting.name}")
             continue
         for item in value if setting.many else (value,):

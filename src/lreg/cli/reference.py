@@ -10,6 +10,7 @@ import click
 from lreg import errors
 from lreg.cli import root
 from lreg.config import FILE_VARIABLE, SETTINGS
+from lreg.kinds import SWITCH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,7 +51,7 @@ def _settings() -> Iterator[str]:
     for setting in SETTINGS:
         name = setting.name
         flag = f"`--{name}`"
-        if setting.kind.bare:
+        if setting.kind is SWITCH:
             flag += f" `--no-{name}`"
         choices = " or ".join(setting.kind.choices)
         kind = choices or setting.kind.name

@@ -14,6 +14,9 @@ _NAME = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
 _TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}")
 _HOST = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9a-fA-F:.]+\])(?::\d{1,5})?")
 _MAX_NAME = 255
+# RFC 3986, 3.2.2 and 3.2.3: an IPv6 address stands in brackets; a port may be empty.
+_BRACKETED = re.compile(r"\[([^\[\]]*:[^\[\]]*:[^\[\]]*)\](?::[0-9]*)?")
+_WITH_PORT = re.compile(r"([^:]*):[0-9]*")
 
 DOCKER_HUB = "docker.io"
 # What Docker Hub answers under, and what go-containerregistry and Docker call it.
@@ -72,6 +75,17 @@ def is_host(component: str) -> bool:
         _HOST.fullmatch(component)
         and ("." in component or ":" in component or component == "localhost")
     )
+
+
+def canonical_host(text: str) -> str:
+    """Return the one name of a host that is written in any way; the same for its own result.
+
+    Lower case, without port and brackets; Docker Hub is docker.io. Takes a Host header, the `ns`
+    of a request, the first component of a name; what is no host stays none.
+    """
+    match = _BRACKETED.fullmatch(text) or _WITH_PORT.fullmatch(text)
+    host = (match[1] if match else text).lower()
+    return DOCKER_HUB if host in DOCKER_HUB_ALIASES else host
 
 
 @dataclass(frozen=True, slots=True)
