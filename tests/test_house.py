@@ -23,6 +23,7 @@ PACKAGE = Path(lreg.__file__).parent
 FLOORS = {
     "errors": 0,
     "oci": 1,
+    "admin": 2,
     "kinds": 2,
     "network": 2,
     "transfer": 2,
