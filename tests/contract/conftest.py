@@ -14,19 +14,19 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
-    from lreg.store.protocol import Repository, Store
+    from lreg.store.caching import CachingRepository, CachingStore
 
-STORES: dict[str, Callable[[Path], Store]] = {"filesystem": FilesystemStore}
+STORES: dict[str, Callable[[Path], CachingStore]] = {"filesystem": FilesystemStore}
 
 
 @pytest.fixture(params=sorted(STORES))
-def make_store(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Store]:
+def make_store(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], CachingStore]:
     """A way to make a store, always on the same place."""
     return partial(STORES[request.param], tmp_path / "store")
 
 
 @pytest.fixture
-async def store(make_store: Callable[[], Store]) -> AsyncIterator[Store]:
+async def store(make_store: Callable[[], CachingStore]) -> AsyncIterator[CachingStore]:
     """An open, empty store."""
     made = make_store()
     await made.open()
@@ -35,6 +35,6 @@ async def store(make_store: Callable[[], Store]) -> AsyncIterator[Store]:
 
 
 @pytest.fixture
-def repository(store: Store) -> Repository:
+def repository(store: CachingStore) -> CachingRepository:
     """A repository that does not exist yet."""
     return store.repository(NAME)

@@ -13,7 +13,7 @@ from lreg.oci import mediatypes
 from lreg.oci.digest import Algorithm, Digest
 from lreg.oci.manifest import Manifest
 from lreg.oci.reference import RepositoryName, Tag
-from lreg.store.protocol import Filed
+from lreg.store.protocol import Held
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -77,7 +77,7 @@ async def push(
 
 def read(content: Content) -> bytes:
     """Return all bytes of a blob, its file closed."""
-    if not isinstance(content, Filed):
+    if isinstance(content, Held):
         return content.data
     try:
         data = os.pread(content.fd, content.size + 1, 0)

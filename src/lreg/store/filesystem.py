@@ -13,7 +13,10 @@ from weakref import WeakValueDictionary
 
 from lreg.errors import UsageError
 from lreg.store import files
-from lreg.store.cache import DEFAULT_BUDGET, Memory
+from lreg.store.cache import DEFAULT_BUDGET, Meanings, Memory
+from lreg.store.claims import Claims
+from lreg.store.fills import Fills
+from lreg.store.holdings import Eviction, Survey
 from lreg.store.layout import Layout
 from lreg.store.listing import Listings, page_of_repositories
 from lreg.store.referrers import Referrers
@@ -21,11 +24,15 @@ from lreg.store.repository import FiledRepository, Shared
 from lreg.store.threads import Threads
 from lreg.store.tree import Tree
 from lreg.store.uploads import Uploads
+from lreg.store.uses import Uses
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
+    from lreg.oci.digest import Digest
     from lreg.oci.reference import RepositoryName
+    from lreg.store.caching import Holding
     from lreg.store.protocol import Page
 
 log = logging.getLogger(__name__)
@@ -52,14 +59,21 @@ class FilesystemStore:
         self._threads = Threads()
         self._tree = Tree(self._layout)
         self._listings = Listings()
-        self._uploads = Uploads(self._tree, self._threads, upload_expiry)
+        self._claims = Claims()
+        self._uses = Uses(self._layout, self._threads)
+        self._uploads = Uploads(self._tree, self._threads, self._claims, upload_expiry)
+        self._fills = Fills(self._tree, self._threads, self._claims, self._uses)
         self._shared = Shared(
             self._tree,
             self._threads,
+            self._claims,
             Memory(memory),
+            Meanings(),
             self._listings,
             Referrers(self._tree, self._threads),
             self._uploads,
+            self._fills,
+            self._uses,
         )
         self._recent: OrderedDict[str, FiledRepository] = OrderedDict()
         # One handle a repository, for as long as anybody uses it: it owns the lock on changes.
@@ -110,9 +124,23 @@ class FilesystemStore:
             page_of_repositories, self._listings, self._layout.repositories, limit, last
         )
 
+    def used(self, digest: Digest) -> None:
+        """Note that the blob was used just now."""
+        self._uses.note(digest)
+
+    async def holdings(self) -> list[Holding]:
+        """Return what every repository holds."""
+        survey = Survey(self._tree, self._listings, self._uses)
+        return await self._threads.read(survey.holdings)
+
+    async def evict(self, digests: Collection[Digest], idle: float = 60.0) -> int:
+        """Remove blobs that may be evicted."""
+        eviction = Eviction(self._tree, self._claims, self._uses)
+        return await self._threads.write(eviction.evict, self._listings, digests, idle)
+
     def _prepare(self) -> None:
         layout = self._layout
-        folders = (layout.blobs, layout.repositories, layout.uploads, layout.scratch)
+        folders = (layout.blobs, layout.repositories, layout.uploads, layout.fills, layout.scratch)
         try:
             for folder in folders:
                 files.make_directories(folder)
@@ -133,6 +161,7 @@ class FilesystemStore:
         for name in os.listdir(layout.scratch):
             files.discard(f"{layout.scratch}/{name}")
         self._uploads.sweep(everything=self._expiry == 0)
+        self._fills.sweep()
 
     def _take_lock(self) -> None:
         self._lock = os.open(self._layout.lock, os.O_RDWR | os.O_CREAT, 0o666)
@@ -149,9 +178,11 @@ class FilesystemStore:
             os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
 
     async def _sweep(self) -> None:
-        while self._expiry:
-            await asyncio.sleep(min(self._expiry, _LONGEST_SWEEP_PAUSE))
+        while True:
+            await asyncio.sleep(min(self._expiry or _LONGEST_SWEEP_PAUSE, _LONGEST_SWEEP_PAUSE))
             try:
-                await self._threads.write(self._uploads.sweep)
+                if self._expiry:
+                    await self._threads.write(self._uploads.sweep)
+                await self._threads.write(self._fills.sweep)
             except OSError as error:
                 log.warning("uploads.not_swept", extra={"error": str(error)})

@@ -1,4 +1,4 @@
-"""Bytes on their way from a request into an upload's file and running hash.
+"""Bytes on their way from a connection into a file that grows and its running hash.
 
 Everything here blocks: call it in a thread.
 """
@@ -8,77 +8,77 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from lreg.errors import SizeInvalid, StoreFull, UploadUnknown
+from lreg.errors import SizeInvalid, StoreFull
 from lreg.store import files
 
 if TYPE_CHECKING:
     from hashlib import _Hash
 
     from lreg.oci.digest import Algorithm
-    from lreg.store.uploads import FiledUpload
+    from lreg.store.arriving import Arriving
 
 _PIECE = 1 << 20
 _WRITEBACK = 8 << 20
 
 
 class Intake:
-    """The bytes of one request on their way into an upload; used in worker threads.
+    """The bytes of one source on their way into a file; used in worker threads.
 
     Args:
-        upload: where they go.
+        arriving: where they go.
         size: how many there may be.
+        keep: on a full disk, keep what came before. Else all that this source brought is given
+            back: room that would go to an upload that can't be finished is missing to those that
+            would still fit.
     """
 
-    __slots__ = ("_closed", "_file", "_flushed", "_hasher_before", "_size", "_upload", "taken")
+    __slots__ = ("_arriving", "_before", "_closed", "_file", "_flushed", "_size", "taken")
 
-    def __init__(self, upload: FiledUpload, size: int | None) -> None:
+    def __init__(self, arriving: Arriving, size: int | None, *, keep: bool = False) -> None:
         self.taken = 0
-        self._upload = upload
+        self._arriving = arriving
         self._size = size
         self._file = -1
         self._flushed = 0
-        self._hasher_before = upload.hasher.copy() if upload.hasher else None
+        self._before = None if keep or arriving.hasher is None else arriving.hasher.copy()
         self._closed = False
 
     def take(self, piece: memoryview) -> None:
-        """Write one piece, then hash it; raise SizeInvalid, StoreFull or UploadUnknown.
-
-        On a full disk all that this request brought is given back: room that would go to an upload
-        that can't be finished is missing to those that would still fit.
-        """
-        with self._upload.writing:
+        """Write one piece, then hash it; raise SizeInvalid, StoreFull or UploadUnknown."""
+        with self._arriving.writing:
             try:
                 with files.full_disk():
                     self._take(piece)
             except StoreFull:
-                self._give_back()
+                if self._before is not None:
+                    self._give_back(self._before)
                 raise
 
     def _take(self, piece: memoryview) -> None:
-        upload = self._upload
-        if upload.ended or self._closed or upload.hasher is None:
-            raise UploadUnknown(detail={"uuid": upload.id})
+        arriving = self._arriving
+        if arriving.ended or self._closed or arriving.hasher is None:
+            raise arriving.unknown()
         if self._size is not None and self.taken + len(piece) > self._size:
             raise SizeInvalid(f"more than the {self._size} announced bytes came")
-        self._write(piece, upload.offset, upload.hasher)
-        upload.offset += len(piece)
+        self._write(piece, arriving.offset, arriving.hasher)
+        arriving.offset += len(piece)
         self.taken += len(piece)
         if self.taken - self._flushed >= _WRITEBACK:
             length = self.taken - self._flushed
-            files.start_writeback(self._file, upload.offset - length, length)
+            files.start_writeback(self._file, arriving.offset - length, length)
             self._flushed = self.taken
 
-    def _give_back(self) -> None:
-        """Make the upload what it was before this request."""
-        self._upload.offset -= self.taken
-        self._upload.hasher = self._hasher_before
+    def _give_back(self, hasher: _Hash) -> None:
+        """Make the file what it was before this source."""
+        self._arriving.offset -= self.taken
+        self._arriving.hasher = hasher
         self.taken = 0
         if self._file >= 0:
-            os.ftruncate(self._file, self._upload.offset)
+            os.ftruncate(self._file, self._arriving.offset)
 
     def close(self) -> None:
         """Let go of the file, once the last piece is in."""
-        with self._upload.writing:
+        with self._arriving.writing:
             self._closed = True
             if self._file >= 0:
                 os.close(self._file)
@@ -86,9 +86,10 @@ class Intake:
     def _write(self, piece: memoryview, offset: int, hasher: _Hash) -> None:
         if self._file < 0:
             try:
-                self._file = os.open(self._upload.data, os.O_WRONLY)
+                self._file = os.open(self._arriving.data, os.O_WRONLY)
             except FileNotFoundError:
-                raise UploadUnknown(detail={"uuid": self._upload.id}) from None
+                self._arriving.ended = True
+                raise self._arriving.unknown() from None
         try:
             files.write_all(self._file, piece, offset)
             hasher.update(piece)

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from lreg.oci.digest import Digest
 
-LINK = "link"
-
 
 class Layout:
     """The paths of one store, as text without a trailing slash.
@@ -21,12 +19,13 @@ class Layout:
         blobs: content by digest, shared by all repositories.
         repositories: the folders of repositories, nested as their names are.
         side: lreg's own folder; distribution never looks into it.
-        uploads: blobs on their way in, one folder each.
+        uploads: blobs on their way in from clients, one folder each.
+        fills: blobs on their way in from upstream, one folder each.
         scratch: what is being built or taken down; all of it may be removed at any start.
         lock: held by the one lreg that serves this store.
     """
 
-    __slots__ = ("blobs", "lock", "repositories", "root", "scratch", "side", "uploads")
+    __slots__ = ("blobs", "fills", "lock", "repositories", "root", "scratch", "side", "uploads")
 
     def __init__(self, root: str) -> None:
         self.root = root
@@ -34,6 +33,7 @@ class Layout:
         self.repositories = f"{root}/docker/registry/v2/repositories"
         self.side = f"{root}/lreg"
         self.uploads = f"{self.side}/uploads"
+        self.fills = f"{self.side}/fills"
         self.scratch = f"{self.side}/scratch"
         self.lock = f"{self.side}/lock"
 
@@ -85,3 +85,15 @@ class RepositoryPaths:
     def indexed(self, tag: str, digest: Digest) -> str:
         """Return the link that says: this tag points, or once pointed, at this manifest."""
         return f"{self.tags}/{tag}/index/{digest.algorithm}/{digest.hex}/link"
+
+    def record(self, tag: str) -> str:
+        """Return lreg's file on a tag; distribution ignores it, and it goes with the tag."""
+        return f"{self.tags}/{tag}/lreg.json"
+
+
+def marker(link: str) -> str:
+    """Return the file that says of the link beside it that it came from upstream.
+
+    distribution ignores it, and it goes with the link's folder.
+    """
+    return f"{link.removesuffix('link')}fetched"

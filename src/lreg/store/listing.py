@@ -78,14 +78,14 @@ def page_of_tags(
 ) -> Page[Tag]:
     """Return up to `limit` tags after `last`; folders that point at nothing are no tags."""
     names = listings.names(paths.tags)
-    return _page(_tags(paths, names, bisect_right(names, last)), limit)
+    return _page(tags_among(paths, names, bisect_right(names, last)), limit)
 
 
 def page_of_repositories(
     listings: Listings, root: str, limit: int, last: str = ""
 ) -> Page[RepositoryName]:
     """Return up to `limit` repositories under the folder `root` after `last`."""
-    return _page(_repositories(listings, root, last), limit)
+    return _page(repositories(listings, root, last), limit)
 
 
 def _page(found: Iterator[T], limit: int) -> Page[T]:
@@ -93,7 +93,8 @@ def _page(found: Iterator[T], limit: int) -> Page[T]:
     return Page(items, more=limit > 0 and next(found, None) is not None)
 
 
-def _tags(paths: RepositoryPaths, names: list[str], start: int) -> Iterator[Tag]:
+def tags_among(paths: RepositoryPaths, names: list[str], start: int = 0) -> Iterator[Tag]:
+    """Yield the tags among the sorted names of folders, from the one at `start` on."""
     for index in range(start, len(names)):
         try:
             tag = Tag.parse(names[index])
@@ -103,8 +104,8 @@ def _tags(paths: RepositoryPaths, names: list[str], start: int) -> Iterator[Tag]
             yield tag
 
 
-def _repositories(
-    listings: Listings, root: str, last: str, prefix: str = ""
+def repositories(
+    listings: Listings, root: str, last: str = "", prefix: str = ""
 ) -> Iterator[RepositoryName]:
     """Yield the repositories below `prefix` after `last`, sorted by byte.
 
@@ -133,7 +134,7 @@ def _repositories(
 
 def _inside(listings: Listings, root: str, last: str, prefix: str) -> Iterator[RepositoryName]:
     if prefix >= last[: len(prefix)]:
-        yield from _repositories(listings, root, last, prefix)
+        yield from repositories(listings, root, last, prefix)
 
 
 def _among(names: list[str], name: str) -> bool:

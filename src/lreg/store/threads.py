@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
 
@@ -41,6 +42,11 @@ class Threads:
         loop = asyncio.get_running_loop()
         with full_disk():
             return await loop.run_in_executor(self._writers, function, *args)
+
+    def soon(self, function: Callable[[*Ts], None], *args: *Ts) -> None:
+        """Call the function in a thread for reads, when one is free; nobody learns what came."""
+        with contextlib.suppress(RuntimeError):  # closed
+            self._readers.submit(function, *args)
 
     def close(self) -> None:
         """Wait for what is running, then let go of the threads."""

@@ -6,15 +6,18 @@ content that is not whole, and no link to what is not there.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import threading
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from lreg.errors import DigestInvalid
-from lreg.oci.digest import Digest
+from lreg.oci.digest import Algorithm, Digest
 from lreg.store import files
+from lreg.store.layout import marker
 
 if TYPE_CHECKING:
     from lreg.store.files import Stamp
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 
 _LONGEST_LINK = 256
 _PATIENCE = 5
+_LOCKS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,7 @@ class Tree:
 
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
+        self._locks = tuple(threading.Lock() for _ in range(_LOCKS))
 
     def read_link(self, path: str) -> Link | None:
         """Return what the link file says, None where it is missing or says nothing."""
@@ -65,6 +70,19 @@ class Tree:
             return Link(Digest.parse(text.decode("ascii", "replace").strip()), stamp)
         except DigestInvalid:
             return None
+
+    def linked(self, folder: str) -> list[Digest]:
+        """Return what the links in a folder are called, such as `RepositoryPaths.layers`."""
+        found = []
+        for algorithm in Algorithm:
+            try:
+                names = os.listdir(f"{folder}/{algorithm}")
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            for name in names:
+                with contextlib.suppress(DigestInvalid):
+                    found.append(Digest.parse(f"{algorithm}:{name}"))
+        return found
 
     def has_blob(self, digest: Digest) -> bool:
         """Return whether the content is in the store, in whatever repository."""
@@ -116,22 +134,84 @@ class Tree:
         finally:
             files.discard(aside)
 
-    def remove_link(self, path: str) -> bool:
-        """Remove the link file; return whether it was there.
+    def link_pushed(self, path: str, target: Digest) -> None:
+        """Link content that a client brought; that it also came from upstream is forgotten."""
+        with self._alone(path):
+            self._unmark(path)
+            self.add_link(path, target)
 
-        The folder that held it stays, as distribution leaves it.
+    def link_fetched(self, path: str, target: Digest) -> None:
+        """Link content that came from upstream; a link that is there stays what it is."""
+        with self._alone(path):
+            if self.read_link(path) is not None:
+                return
+            aside, mark = self._aside(), self._aside()
+            try:
+                files.write_file(aside, str(target).encode())
+                files.write_file(mark, b"")
+                written = os.stat(aside).st_mtime_ns
+                os.utime(mark, ns=(written, written))
+                files.install(mark, marker(path))
+                files.install(aside, path)
+            finally:
+                files.discard(aside)
+                files.discard(mark)
+
+    def is_fetched(self, path: str) -> bool:
+        """Return whether the link is there and marked: its content came from upstream.
+
+        A marker that is older than the link says nothing: a client pushed since, through another
+        registry perhaps.
         """
         try:
-            os.unlink(path)
+            return os.stat(marker(path)).st_mtime_ns >= os.stat(path).st_mtime_ns
         except (FileNotFoundError, NotADirectoryError):
             return False
+
+    def remove_link(self, path: str, *, fetched: bool = False) -> bool:
+        """Remove the link file, with its marker; return whether it was there.
+
+        The folder that held it stays, as distribution leaves it.
+
+        Args:
+            path: the link.
+            fetched: remove it only where it is marked.
+        """
+        with self._alone(path):
+            if fetched and not self.is_fetched(path):
+                return False
+            try:
+                os.unlink(path)
+            except (FileNotFoundError, NotADirectoryError):
+                return False
+            self._unmark(path)
         files.fsync_directory(os.path.dirname(path))
         return True
 
-    def set_tag(self, paths: RepositoryPaths, tag: str, target: Digest) -> None:
-        """Point a tag at a manifest that the repository holds."""
-        if not os.path.isdir(paths.tag(tag)) and self._new_tag(paths, tag, target):
+    def write_record(self, paths: RepositoryPaths, tag: str, record: bytes) -> None:
+        """Write the record of a tag that is there, in place of what it said before."""
+        aside = self._aside()
+        try:
+            files.write_file(aside, record)
+            files.install(aside, paths.record(tag))
+        finally:
+            files.discard(aside)
+
+    def set_tag(
+        self, paths: RepositoryPaths, tag: str, target: Digest, record: bytes | None = None
+    ) -> None:
+        """Point a tag at a manifest that the repository holds.
+
+        Args:
+            paths: the repository's.
+            tag: the tag.
+            target: the manifest.
+            record: what to write into the tag's record before, if that is to change.
+        """
+        if not os.path.isdir(paths.tag(tag)) and self._new_tag(paths, tag, target, record):
             return
+        if record is not None:
+            self.write_record(paths, tag, record)
         self.add_link(paths.indexed(tag, target), target)
         self.add_link(paths.current(tag), target)
 
@@ -155,7 +235,9 @@ class Tree:
         links = ((name, self.read_link(paths.current(name))) for name in names)
         return [name for name, link in links if link and link.target == target]
 
-    def _new_tag(self, paths: RepositoryPaths, tag: str, target: Digest) -> bool:
+    def _new_tag(
+        self, paths: RepositoryPaths, tag: str, target: Digest, record: bytes | None
+    ) -> bool:
         """Build a tag's folder aside and move it in; return whether none was there before."""
         aside = self._aside()
         index = f"{aside}/index/{target.algorithm}/{target.hex}"
@@ -163,6 +245,8 @@ class Tree:
             for folder in (index, f"{aside}/current"):
                 os.makedirs(folder)
                 files.write_file(f"{folder}/link", str(target).encode())
+            if record is not None:
+                files.write_file(f"{aside}/{os.path.basename(paths.record(tag))}", record)
             for folder, _, _ in os.walk(aside, topdown=False):
                 files.fsync_directory(folder)
             files.make_directories(paths.tags)
@@ -180,3 +264,11 @@ class Tree:
     def _aside(self) -> str:
         """Return a path to build something at, out of sight."""
         return f"{self.layout.scratch}/{uuid4()}"
+
+    def _alone(self, path: str) -> threading.Lock:
+        """Return the lock under which a link and its marker change together."""
+        return self._locks[hash(path) % _LOCKS]
+
+    def _unmark(self, path: str) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(marker(path))

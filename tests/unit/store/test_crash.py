@@ -14,7 +14,7 @@ import pytest
 from lreg.errors import BlobUnknown, LregError, ManifestUnknown, NameUnknown, StoreFull
 from lreg.oci.digest import Digest
 from lreg.oci.reference import Tag
-from lreg.store import files, intake, repository, tree, uploads
+from lreg.store import arriving, files, fills, holdings, intake, tagging, tree, uploads
 from lreg.store.filesystem import FilesystemStore
 from tests.contract.making import (
     EMPTY,
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     Act = Callable[[FilesystemStore], Awaitable[object]]
 
 CHANGING = {"mkdir", "makedirs", "rename", "unlink", "fsync", "pwrite", "ftruncate", "open"}
+MODULES = (fills, files, arriving, holdings, intake, tagging, tree, uploads)
 OLD, NEW = image(b"old"), image(b"new")
 V1 = Tag("v1")
 
@@ -163,7 +164,7 @@ async def attempt(root: Path, act: Act, faulty: Faulty, patch: pytest.MonkeyPatc
     await store.open()
     try:
         with patch.context() as context:
-            for module in (files, tree, uploads, intake, repository):
+            for module in MODULES:
                 context.setattr(module, "os", faulty)
             context.setattr("lreg.store.files.shutil.rmtree", faulty.counted(shutil.rmtree))
             try:
@@ -296,7 +297,7 @@ async def test_durable(act: Act, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     await before(store)
     recorded = Recorded()
     with monkeypatch.context() as context:
-        for module in (files, tree, uploads, intake, repository):
+        for module in MODULES:
             context.setattr(module, "os", recorded)
         await act(store)
     assert not {path for path in recorded.unsynced if "/docker/" in path}
