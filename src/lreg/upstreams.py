@@ -30,7 +30,7 @@ from lreg.oci.reference import DOCKER_HUB
 from lreg.settings import read_table, required, said_of, setting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from lreg.oci.platform import Platform
 
@@ -201,7 +201,7 @@ def read_upstreams(raw: object, folder: Path) -> Mapping[str, UpstreamSettings]:
     named: dict[str, str] = {}
     found = dict(public_upstreams())
     for text, table in raw.items():
-        place = f"upstream.{json.dumps(text, ensure_ascii=False)}"
+        place = f"upstream.{json.dumps(text)}"
         with said_of(place):
             host = parse_upstream(text)
             if host in named:
@@ -234,15 +234,9 @@ def read_freshness(raw: object, folder: Path) -> tuple[FreshnessRule, ...]:
     )
 
 
-def _upstream_parts(value: Mapping[str, UpstreamSettings]) -> Iterator[tuple[str, object]]:
+def _listed(value: Mapping[str, UpstreamSettings]) -> Iterator[tuple[str, object]]:
     refused = {host: UpstreamSettings(host=host, allow=False) for host in PUBLIC}
-    for host, upstream in {**refused, **value}.items():
-        yield f"[upstream.{json.dumps(host)}]", upstream
-
-
-def _freshness_parts(value: tuple[FreshnessRule, ...]) -> Iterator[tuple[str, object]]:
-    for rule in value:
-        yield "[[freshness]]", rule
+    yield from {**refused, **value}.items()
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,12 +246,12 @@ class Table:
     Attributes:
         name: its name in the file.
         attribute: its field in `Config`.
-        heading: how it begins.
+        heading: how it begins, with HOST for what tells it from others of that name.
         doc: what it is for.
         declaration: the dataclass whose fields declare its keys.
         read: makes the field's value of what TOML holds, and the folder that relative paths are
             relative to; raises UsageError, which says where.
-        parts: gives the heading and the declaration's instance of each table that a value is.
+        listed: gives the HOST, if any, and the declaration's instance of each table of a value.
     """
 
     name: str
@@ -266,7 +260,7 @@ class Table:
     doc: str
     declaration: type
     read: Callable[[object, Path], object]
-    parts: Callable[[Any], Iterator[tuple[str, object]]]
+    listed: Callable[[Any], Iterable[tuple[str, object]]]
 
 
 TABLES = (
@@ -279,7 +273,7 @@ TABLES = (
         f"that is where it is dialled. On the list without any table: {', '.join(PUBLIC)}.",
         UpstreamSettings,
         read_upstreams,
-        _upstream_parts,
+        _listed,
     ),
     Table(
         "freshness",
@@ -289,6 +283,6 @@ TABLES = (
         "matches counts, and `tag-ttl` where none does.",
         FreshnessRule,
         read_freshness,
-        _freshness_parts,
+        lambda rules: (("", rule) for rule in rules),
     ),
 )

@@ -32,6 +32,22 @@ def test_flags_over_environment_over_file_over_default(file: Path) -> None:
     assert loaded.origins["log-format"] == "default"
 
 
+def test_what_is_known_of_the_internet(file: Path) -> None:
+    """How images come from the internet can be set wherever everything else can."""
+    file.write_text('cache-size = "20GB"\nprefetch = false\nfill-jobs = 8\ntag-ttl = "0"\n')
+    environ = {"LREG_OFFLINE": "true", "LREG_DEFAULT_UPSTREAM": "quay.io"}
+    config = load({"upstream-stall": "5s", "upstream-patience": "1h"}, file, environ).config
+    assert (config.cache_size, config.prefetch, config.fill_jobs) == (20 * 10**9, False, 8)
+    assert (config.offline, config.default_upstream) == (True, "quay.io")
+    assert (config.tag_ttl, config.upstream_stall, config.upstream_patience) == (0, 5, 3600)
+
+
+def test_tables_stand_in_the_file_only() -> None:
+    """A table can't be half in the environment: what looks like one there is an error."""
+    with pytest.raises(UsageError, match="there is no setting 'LREG_FRESHNESS'"):
+        load(None, None, {"LREG_FRESHNESS": "x"})
+
+
 def test_lists_are_replaced_not_joined(file: Path) -> None:
     """Listeners of the file do not stay open when the command line names others."""
     file.write_text('listen = ["127.0.0.1:1", "[::1]:2"]\n')
@@ -71,6 +87,9 @@ def test_a_path_in_the_file_is_relative_to_the_file(file: Path) -> None:
         ('tls-cert = "c"', "tls-cert and tls-key belong together"),
         ('tls = "auto"\ntls-cert = "c"\ntls-key = "k"', "leave tls-cert out"),
         ("= 3", "not TOML"),
+        ("cache-size = 100", "cache-size: '100' is not a size"),
+        ("fill-jobs = 0", "fill-jobs: '0' is not a whole number from 1 to 64"),
+        ('default-upstream = "hub"', "default-upstream: 'hub' is not the host of a registry"),
     ],
 )
 def test_a_wrong_file_is_said_in_one_line(file: Path, text: str, says: str) -> None:

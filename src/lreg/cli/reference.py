@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,9 +11,13 @@ from lreg import errors
 from lreg.cli import root
 from lreg.config import FILE_VARIABLE, SETTINGS
 from lreg.kinds import SWITCH
+from lreg.settings import settings_of
+from lreg.upstreams import TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from lreg.settings import Setting
 
 _WIDTH = 100
 
@@ -29,6 +33,13 @@ and `service install`; the later of these wins. `lreg config show` says what is 
 The file is the one that `--config` names, else the one that `${FILE_VARIABLE}` names, else
 `/etc/lreg/lreg.toml` for root and `$XDG_CONFIG_HOME/lreg/lreg.toml` for others, where it exists.
 In the environment, commas stand between the items of a list. An unknown setting is an error.
+A duration is such as 500ms, 30s, 5m, 24h or 7d, a size such as 512B, 500MiB, 20GB or 2TiB.
+"""
+
+_TABLES = """\
+### Tables
+
+These stand in `lreg.toml` only. `lreg config show` prints them all, passwords left out.
 """
 
 _ERRORS = """\
@@ -41,7 +52,7 @@ code of a command. Exit code 130 is an interrupt (Ctrl-C).
 
 def reference() -> str:
     """Return the whole page, Markdown."""
-    return "\n".join([*_settings(), *_errors(), *_commands()]) + "\n"
+    return "\n".join([*_settings(), *_tables(), *_errors(), *_commands()]) + "\n"
 
 
 def _settings() -> Iterator[str]:
@@ -53,11 +64,26 @@ def _settings() -> Iterator[str]:
         flag = f"`--{name}`"
         if setting.kind is SWITCH:
             flag += f" `--no-{name}`"
-        choices = " or ".join(setting.kind.choices)
-        kind = choices or setting.kind.name
-        doc = f"{setting.doc} ({f'list of {kind}' if setting.many else kind})"
-        yield f"| `{name}` | `{setting.variable}` | {flag} | {setting.default_doc} | {doc} |"
+        default = setting.default_doc
+        yield f"| `{name}` | `{setting.variable}` | {flag} | {default} | {_doc(setting)} |"
     yield ""
+
+
+def _doc(setting: Setting[Any]) -> str:
+    kind = " or ".join(setting.kind.choices) or setting.kind.name
+    return f"{setting.doc} ({f'list of {kind}' if setting.many else kind})"
+
+
+def _tables() -> Iterator[str]:
+    yield _TABLES
+    for table in TABLES:
+        yield f"`{table.heading}`: {table.doc}"
+        yield ""
+        yield "| Key | Default | |"
+        yield "|---|---|---|"
+        for setting in settings_of(table.declaration):
+            yield f"| `{setting.name}` | {setting.default_doc} | {_doc(setting)} |"
+        yield ""
 
 
 def _errors() -> Iterator[str]:

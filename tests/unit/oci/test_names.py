@@ -18,7 +18,14 @@ from lreg.errors import (
 )
 from lreg.oci.digest import Algorithm, Digest
 from lreg.oci.platform import Platform
-from lreg.oci.reference import Reference, RepositoryName, Tag, parse_tag_or_digest
+from lreg.oci.reference import (
+    DOCKER_HUB_ALIASES,
+    Reference,
+    RepositoryName,
+    Tag,
+    canonical_host,
+    parse_tag_or_digest,
+)
 
 A = "sha256:" + "a" * 64
 # distribution-spec, "Pulling manifests": the grammar of a repository name.
@@ -123,6 +130,59 @@ def test_references_as_written(
 def test_references_as_docker_means_them(text: str, meant: str) -> None:
     """Short names are what Docker makes of them."""
     assert str(Reference.parse(text).familiar()) == meant
+
+
+@pytest.mark.parametrize(
+    ("text", "host"),
+    [
+        ("quay.io", "quay.io"),
+        ("Quay.IO:443", "quay.io"),
+        ("quay.io:", "quay.io"),
+        ("index.docker.io", "docker.io"),
+        ("Registry-1.Docker.io:443", "docker.io"),
+        ("10.9.9.3:5000", "10.9.9.3"),
+        ("[::1]:5000", "::1"),
+        ("[FE80::1%eth0]", "fe80::1%eth0"),
+        ("::1", "::1"),
+        ("", ""),
+        (":5000", ""),
+        ("a:b", "a:b"),
+        ("[a:5]", "[a:5]"),
+        ("[a]:5", "[a]"),
+        ("a:٣", "a:٣"),
+        ("docker.io.example", "docker.io.example"),
+    ],
+)
+def test_a_host_has_one_name(text: str, host: str) -> None:
+    """Ports, brackets and upper case do not make another host; Docker Hub's aliases are it."""
+    assert canonical_host(text) == host
+
+
+@given(st.text(max_size=20) | st.text("aB1.:[]%٣-", max_size=12))
+def test_the_one_name_of_a_host_stays(text: str) -> None:
+    """Whatever is said to be a host, its one name is the name of itself."""
+    once = canonical_host(text)
+    assert canonical_host(once) == once
+
+
+@given(
+    st.from_regex(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,20}[A-Za-z0-9])?", fullmatch=True)
+    | st.sampled_from(sorted(DOCKER_HUB_ALIASES))
+    | st.ip_addresses(v=4).map(str),
+    st.integers(0, 65535),
+)
+def test_a_port_makes_no_other_host(host: str, port: int) -> None:
+    """A host is the same on every port, in whatever case."""
+    assert canonical_host(f"{host}:{port}") == canonical_host(host)
+    assert canonical_host(host.upper()) == canonical_host(host)
+
+
+@given(st.ip_addresses(v=6).map(str), st.integers(0, 65535))
+def test_brackets_make_no_other_host(address: str, port: int) -> None:
+    """An IPv6 address is the same with brackets, with a port, and bare."""
+    assert canonical_host(address) == address
+    assert canonical_host(f"[{address}]") == address
+    assert canonical_host(f"[{address}]:{port}") == address
 
 
 @pytest.mark.parametrize("text", ["", " a", "a:", "a@", "UPPER", "a:b:c", "h:5000/", "a@sha256:1"])
