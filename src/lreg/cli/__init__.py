@@ -13,6 +13,7 @@ from lreg import __version__
 from lreg.errors import LregError
 
 _SERVER, _IMAGES = "The registry here", "Images, in any registry"
+_CACHE = "What the registry here has of others"
 
 # What `lreg --help` says, so that it imports none of them: each is `command` in lreg.cli.<name>.
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -29,6 +30,16 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "inspect": (_IMAGES, "Show what an image is made of."),
     "rm": (_IMAGES, "Remove images."),
     "copy": (_IMAGES, "Copy an image from one registry to another."),
+    "cache": (_CACHE, "Bring images from the internet into the registry here."),
+    "refresh": (_CACHE, "Ask upstream now what cached tags mean."),
+    "override": (_CACHE, "Put an own version in place of an upstream's image."),
+    "pin": (_CACHE, "Keep images from being evicted."),
+    "unpin": (_CACHE, "Let images be evicted again."),
+    "evict": (_CACHE, "Drop cached content."),
+    "du": (_CACHE, "Say what the images take on the disk."),
+    "pulled": (_CACHE, "List what nodes really asked for; write a lock file of it."),
+    "missing": (_CACHE, "List what of a lock file is not here."),
+    "upstream": (_CACHE, "Show the registries on the internet, and how they are."),
     "completion": ("The shell", "Print the completion script for bash, zsh or fish."),
 }
 

@@ -31,6 +31,12 @@ def images(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[
     return _silently(_tagged(name, tag) if colon else _names(incomplete))
 
 
+def upstreams(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Return the upstreams that begin with `incomplete`."""
+    del ctx, param
+    return _silently(_upstreams(incomplete))
+
+
 def join_at_colons(words: list[str]) -> list[str]:
     """Return the words of a command line that bash broke at every colon."""
     joined: list[str] = []
@@ -95,3 +101,11 @@ async def _tagged(name: str, prefix: str) -> list[str]:
         repository = (await registries.local()).repository(RepositoryName.parse(name))
         tags = [str(tag) async for tag in repository.tags()]
     return [f"{name}:{tag}" for tag in tags if tag.startswith(prefix)]
+
+
+async def _upstreams(prefix: str) -> list[str]:
+    from lreg.cli.remote import Registries  # noqa: PLC0415
+
+    async with Registries() as registries:
+        admin = await registries.lreg()
+    return [host for host in admin.about.upstreams if host.startswith(prefix)]

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from lreg.admin.codec import to_json
 from lreg.cli.access import Access, access_options
 from lreg.cli.complete import repositories
-from lreg.cli.output import print_json
+from lreg.cli.origins import origin_of
+from lreg.cli.output import columns, print_json
 from lreg.errors import NameUnknown
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
 
+    from lreg.admin.values import ImageState
     from lreg.client.registry import Registry
     from lreg.client.repository import RemoteRepository
     from lreg.oci.reference import RepositoryName
@@ -24,29 +28,55 @@ if TYPE_CHECKING:
 _PARALLEL = 32
 
 
-@click.command()
+@click.command(epilog="Example: lreg ls docker.io/")
 @click.argument("prefix", default="", shell_complete=repositories)
 @access_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(prefix: str, *, insecure: bool, ca: Path | None, as_json: bool) -> None:
     """List the repositories that begin with PREFIX, and their tags.
 
-    One image a line, REPOSITORY:TAG; a repository without tags stands alone.
+    One image a line, REPOSITORY:TAG; a repository without tags stands alone. Of an lreg the second
+    column says where the tag is from: pushed, cached, or pushed over an upstream's.
     """
     asyncio.run(_list(prefix, Access(insecure, ca), as_json=as_json))
 
 
 async def _list(prefix: str, access: Access, *, as_json: bool) -> None:
     from lreg.cli.remote import Registries  # noqa: PLC0415 -- `lreg ls --help` needs no client
+    from lreg.client.admin import Admin  # noqa: PLC0415
 
     async with Registries(access) as registries:
-        found = _with_tags(await registries.local(), prefix)
+        registry = await registries.local()
+        if admin := await Admin.find(registry):
+            _print(await admin.images(prefix), as_json=as_json)
+            return
+        found = _with_tags(registry, prefix)
         if as_json:
             print_json([{"repository": str(name), "tags": tags} async for name, tags in found])
             return
         async for name, tags in found:
             for line in [f"{name}:{tag}" for tag in tags] or [str(name)]:
                 click.echo(line)
+
+
+def _print(images: Sequence[ImageState], *, as_json: bool) -> None:
+    if as_json:
+        print_json([_json(name, list(each)) for name, each in groupby(images, _repository)])
+        return
+    for line in columns((image.name, origin_of(image)) for image in images):
+        click.echo(line)
+
+
+def _repository(image: ImageState) -> str:
+    return image.repository
+
+
+def _json(name: str, images: Sequence[ImageState]) -> dict[str, Any]:
+    tagged = [image for image in images if image.tag]
+    details = [to_json(image) for image in tagged]
+    for fields in details:
+        del fields["repository"]
+    return {"repository": name, "tags": [image.tag for image in tagged], "images": details}
 
 
 async def _with_tags(

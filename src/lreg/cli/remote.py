@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Self
 
 from lreg.cli.access import Access
 from lreg.cli.target import local_registry
+from lreg.client.admin import Admin
 from lreg.client.registry import Registry
+from lreg.errors import LregError
 from lreg.oci.reference import Reference, Tag
 
 if TYPE_CHECKING:
@@ -43,6 +45,11 @@ class Registries:
     async def __aexit__(self, *details: object) -> None:
         await self._stack.aclose()
 
+    @property
+    def local_host(self) -> str:
+        """What a reference to an image in the local registry begins with."""
+        return self._target.host
+
     def parse(self, text: str) -> Reference:
         """Return the reference that an argument means, its host named.
 
@@ -66,6 +73,19 @@ class Registries:
     async def local(self) -> Registry:
         """Return the local registry."""
         return await self._registry(self._target.host)
+
+    async def lreg(self) -> Admin:
+        """Return the admin API of the local registry.
+
+        Raises:
+            LregError: the local registry is not an lreg.
+        """
+        if (admin := await Admin.find(await self.local())) is None:
+            raise LregError(
+                f"{self._target.host} is not an lreg, and only an lreg can do this: `lreg start` "
+                "one, or set LOCAL_REGISTRY to one"
+            )
+        return admin
 
     async def repository(self, reference: Reference) -> RemoteRepository:
         """Return a handle on the repository of a reference with a host."""

@@ -72,11 +72,7 @@ def error_of(
         missing: the error that a 404 without a usable code means here.
     """
     code, words, detail = _first_error(body)
-    kind = _BY_STATUS.get(status)
-    if kind is None:
-        kind = _BY_CODE.get(code) or (missing if status == 404 else None)
-    if kind is None:
-        kind = errors.Unavailable if status >= 500 else errors.RegistryError
+    kind = kind_of(status, code, missing)
     said = f"{host} says {status}" + (f" {code}" if code else "") + (f": {words}" if words else "")
     message = f"{what}: {said}"
     if kind is errors.TooManyRequests and (wait := headers.get("Retry-After")):
@@ -84,6 +80,17 @@ def error_of(
     if kind is errors.Unauthorized:
         message += f" (log in with `docker login {host}`)"
     return kind(message, detail=detail)
+
+
+def kind_of(
+    status: int, code: str, missing: type[errors.RegistryError] = errors.EndpointUnknown
+) -> type[errors.RegistryError]:
+    """Return the class for a status and a code; `missing` for a 404 without a usable one."""
+    if kind := _BY_STATUS.get(status) or _BY_CODE.get(code):
+        return kind
+    if status == 404:
+        return missing
+    return errors.Unavailable if status >= 500 else errors.RegistryError
 
 
 def _first_error(body: bytes) -> tuple[str, str, object]:

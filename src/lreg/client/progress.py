@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from lreg.oci.descriptor import Descriptor
+    from lreg.oci.digest import Digest
 
 
 class Outcome(StrEnum):
@@ -42,6 +43,38 @@ class Silent:
 
     def done(self, descriptor: Descriptor, outcome: Outcome) -> None:
         """Ignore it."""
+
+
+class Together:
+    """Several copies that are watched as one: what two of them move is told of by the first."""
+
+    def __init__(self) -> None:
+        self._first: dict[Digest, _One] = {}
+
+    def one(self, progress: Progress) -> Progress:
+        """Return the Progress for one of them; `progress` hears what is its to tell."""
+        return _One(progress, self._first)
+
+
+class _One:
+    def __init__(self, progress: Progress, first: dict[Digest, _One]) -> None:
+        self._progress = progress
+        self._first = first
+
+    def started(self, descriptor: Descriptor) -> None:
+        if self._is_first(descriptor):
+            self._progress.started(descriptor)
+
+    def advanced(self, descriptor: Descriptor, count: int) -> None:
+        if self._is_first(descriptor):
+            self._progress.advanced(descriptor, count)
+
+    def done(self, descriptor: Descriptor, outcome: Outcome) -> None:
+        if self._is_first(descriptor):
+            self._progress.done(descriptor, outcome)
+
+    def _is_first(self, descriptor: Descriptor) -> bool:
+        return self._first.setdefault(descriptor.digest, self) is self
 
 
 @dataclass(slots=True)

@@ -1,0 +1,34 @@
+"""`lreg evict`: cached content off the disk."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from lreg.cli.access import Access, access_options
+from lreg.cli.asking import ask_lreg
+from lreg.cli.complete import images
+from lreg.cli.output import human_size, print_json
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@click.command(epilog="Example: lreg evict 'quay.io/*'")
+@click.argument("pattern", shell_complete=images)
+@access_options
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(pattern: str, *, insecure: bool, ca: Path | None, as_json: bool) -> None:
+    """Drop the content of the cached images that match PATTERN.
+
+    PATTERN is an image, or a glob over HOST/REPOSITORY:TAG. The names stay: what is asked for again
+    is fetched again. What was pushed or pinned stays whole, and so does what other images use.
+    """
+    found = ask_lreg(Access(insecure, ca), lambda admin: admin.evict(pattern))
+    if as_json:
+        print_json({"images": found.images, "freed": found.freed})
+        return
+    for image in found.images:
+        click.echo(f"evicted {image}")
+    click.echo(f"{human_size(found.freed)} freed")

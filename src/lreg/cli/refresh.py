@@ -1,0 +1,45 @@
+"""`lreg refresh`: what upstream's tags mean now."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from lreg.admin.codec import to_json
+from lreg.cli.access import Access, access_options
+from lreg.cli.asking import ask_lreg
+from lreg.cli.complete import images
+from lreg.cli.output import print_json
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# As of lreg.errors.Unavailable.
+_FAILED = 6
+
+
+@click.command(epilog="Example: lreg refresh 'docker.io/library/*:latest'")
+@click.argument("pattern", default="", shell_complete=images)
+@access_options
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_context
+def command(
+    ctx: click.Context, pattern: str, *, insecure: bool, ca: Path | None, as_json: bool
+) -> None:
+    """Ask upstream now what the cached tags mean that match PATTERN, or all of them.
+
+    PATTERN is an image, or a glob over HOST/REPOSITORY:TAG. What moved is fetched when it is asked
+    for. The exit code is 6 if an upstream did not answer.
+    """
+    found = ask_lreg(Access(insecure, ca), lambda admin: admin.refresh(pattern))
+    if as_json:
+        print_json(to_json(found))
+    else:
+        for image in found.moved:
+            click.echo(f"moved {image}")
+        click.echo(f"{len(found.moved)} moved, {found.same} as before, {len(found.failed)} failed")
+    for trouble in found.failed:
+        click.echo(f"lreg: {trouble.image}: {trouble.why}", err=True)
+    if found.failed:
+        ctx.exit(_FAILED)

@@ -1,0 +1,79 @@
+"""`lreg upstream`: the registries on the internet that this one caches."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from lreg.admin.codec import to_json
+from lreg.admin.values import Upstreams
+from lreg.cli.access import Access, access_options
+from lreg.cli.asking import ask_lreg
+from lreg.cli.complete import upstreams
+from lreg.cli.output import columns, print_json
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from lreg.admin.values import UpstreamState
+
+# As of lreg.errors.Unavailable.
+_FAILED = 6
+_FAILING = {"unreachable", "refusing"}
+
+
+@click.group()
+def command() -> None:
+    """Show the registries on the internet whose images are cached, and how they are."""
+
+
+@command.command(epilog="Example: lreg upstream ls")
+@access_options
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def ls(*, insecure: bool, ca: Path | None, as_json: bool) -> None:
+    """List the upstreams as they were when they were last asked for something.
+
+    QUOTA is how many pulls are left, where the upstream tells (Docker Hub does).
+    """
+    _print(ask_lreg(Access(insecure, ca), lambda admin: admin.upstreams()), as_json=as_json)
+
+
+@command.command(epilog="Example: lreg upstream check docker.io")
+@click.argument("host", default="", shell_complete=upstreams)
+@access_options
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_context
+def check(ctx: click.Context, host: str, *, insecure: bool, ca: Path | None, as_json: bool) -> None:
+    """Ask each upstream now how it is, or HOST alone; this costs no pull.
+
+    The exit code is 6 if one can't be reached or refuses.
+    """
+    found = ask_lreg(Access(insecure, ca), lambda admin: admin.check(host))
+    _print(found, as_json=as_json)
+    if any(one.state in _FAILING for one in found):
+        ctx.exit(_FAILED)
+
+
+def _print(found: Sequence[UpstreamState], *, as_json: bool) -> None:
+    if as_json:
+        print_json(to_json(Upstreams(tuple(found)))["upstreams"])
+        return
+    head = ("UPSTREAM", "STATE", "LATENCY", "QUOTA", "CREDENTIALS", "")
+    for line in columns([head, *map(_row, found)]):
+        click.echo(line)
+
+
+def _row(one: UpstreamState) -> tuple[str, ...]:
+    quota = "-" if one.remaining is None else str(one.remaining)
+    if one.remaining is not None and one.limit is not None:
+        quota += f" of {one.limit}"
+    notes = (
+        one.reason,
+        f"at {one.address}" if one.address else "",
+        f"for {one.readers} readers" if one.readers != "all" else "",
+    )
+    latency = "-" if one.latency is None else f"{one.latency * 1000:.0f} ms"
+    credentials = one.credentials or "anonymous"
+    return one.host, one.state, latency, quota, credentials, "; ".join(filter(None, notes))
