@@ -18,6 +18,7 @@ from lreg.store.protocol import Held
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from lreg.store.caching import CachingRepository
     from lreg.store.protocol import Content, Page, Repository
 
 EMPTY = b"{}"
@@ -72,6 +73,18 @@ async def push(
     await upload.append(source(content))
     digest = Digest.of(content, algorithm)
     await upload.commit(digest)
+    return digest
+
+
+async def bring(
+    repository: CachingRepository, content: bytes, algorithm: Algorithm = Algorithm.SHA256
+) -> Digest:
+    """Bring a blob from upstream and return its digest."""
+    digest = Digest.of(content, algorithm)
+    partial = repository.partial(digest)
+    await partial.ready()
+    await partial.append(source(content[partial.offset :]))
+    await partial.commit()
     return digest
 
 

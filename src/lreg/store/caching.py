@@ -126,7 +126,8 @@ class Partial(Protocol):
 
         Raises:
             DigestInvalid, UploadUnknown: as `verify`.
-            StoreFull: the disk is full; the bytes stay, and commit may be tried again.
+            StoreFull: the disk is full; commit may be tried again, and fails with UploadUnknown
+                where the bytes were lost with it.
         """
 
     async def discard(self) -> None:
@@ -209,7 +210,7 @@ class CachingStore(Store, Protocol):
     def used(self, digest: Digest) -> None:
         """Note, for `Holding.used`, that the blob was of use just now; never waits.
 
-        The store does so itself whenever a blob is asked for, linked or committed.
+        The store does so itself whenever a blob is asked for, adopted or committed.
         """
 
     async def holdings(self) -> list[Holding]:

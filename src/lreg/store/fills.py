@@ -36,7 +36,7 @@ class Fills(Arrivals["FiledPartial"]):
         partial = self.live.get(key)
         if partial is None or partial.ended:
             partial = self.live[key] = FiledPartial(self, key, digest)
-        partial.wanted_by[name] = None
+        partial.wanted_by.add(name)
         return partial
 
 
@@ -45,7 +45,7 @@ class FiledPartial(Arriving):
 
     Attributes:
         digest: what it is to become.
-        wanted_by: the repositories that asked for it, in order.
+        wanted_by: the repositories that asked for it.
     """
 
     __slots__ = ("_claims", "_committed", "_uses", "digest", "wanted_by")
@@ -53,7 +53,7 @@ class FiledPartial(Arriving):
     def __init__(self, fills: Fills, key: str, digest: Digest) -> None:
         super().__init__(fills, key, digest.algorithm)
         self.digest = digest
-        self.wanted_by: dict[str, None] = {}
+        self.wanted_by: set[str] = set()
         self._committed = False
         self._claims = fills.claims
         self._uses = fills.uses
@@ -68,6 +68,8 @@ class FiledPartial(Arriving):
 
     def open(self) -> int:
         """Return a file to read what has arrived from."""
+        if self.ended and not self._committed:
+            raise self.unknown()
         with contextlib.suppress(FileNotFoundError):
             return os.open(self.data, os.O_RDONLY)
         try:
@@ -124,27 +126,35 @@ class FiledPartial(Arriving):
             await self._verify()
             linked: set[str] = set()
             # Others may ask for it while it is being linked.
-            while names := self.wanted_by.keys() - linked:
+            while names := self.wanted_by - linked:
                 await self._threads.write(self._take_in, sorted(names))
                 linked |= names
-            self._committed = self.ended = True
+            self.ended = True
             self._arrivals.forget(self)
             self._uses.note(self.digest)
 
     def _take_in(self, names: list[str]) -> None:
         with self.writing, self._claims.hold([self.digest]):
-            try:
-                self._tree.add_file(self.digest, self.data, self.offset)
-            except FileNotFoundError:
-                # Moved already, or taken away together with the whole tree.
-                if not self._tree.has_blob(self.digest):
-                    self._put_away()
-                    raise self.unknown() from None
-            except OSError:
-                if not os.path.exists(self.data):
-                    self._put_away()
-                raise
-            files.discard(self.home)
+            if not self._committed:
+                self._move()
+            elif not self._tree.has_blob(self.digest):
+                raise self.unknown()
             for name in names:
                 paths = self._tree.layout.repository(name)
                 self._tree.link_fetched(paths.layer(self.digest), self.digest)
+
+    def _move(self) -> None:
+        """Move the bytes to where blobs lie."""
+        if self.ended:
+            raise self.unknown()
+        try:
+            self._tree.add_file(self.digest, self.data, self.offset)
+        except FileNotFoundError:
+            self._put_away()
+            raise self.unknown() from None
+        except OSError:
+            if not os.path.exists(self.data):
+                self._put_away()
+            raise
+        self._committed = True
+        files.discard(self.home)

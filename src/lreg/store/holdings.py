@@ -142,22 +142,21 @@ class Eviction:
 
     def evict(self, listings: Listings, digests: Collection[Digest], idle: float) -> int:
         """Remove those of the blobs that may go; return how many bytes that freed."""
+        wanted = set(digests)
         freed = 0
         with self._claims.judging() as spared:
-            holdings = Survey(self._tree, listings, self._uses).holdings()
-            for digest in sorted(set(digests)):
-                holders = [holding for holding in holdings if digest in holding.cached]
-                if holders:
-                    with self._claims.removing(digest, spared) as alone:
-                        if alone:
-                            freed += self._remove(digest, self._links(digest, holders), idle)
+            links: dict[Digest, list[str]] = {}
+            for holding in Survey(self._tree, listings, self._uses).holdings():
+                paths = self._tree.layout.repository(holding.repository.text)
+                for digest in holding.cached & wanted:
+                    links.setdefault(digest, []).append(paths.layer(digest))
+            for digest in sorted(links):
+                with self._claims.removing(digest, spared) as alone:
+                    if alone:
+                        freed += self._remove(digest, links[digest], idle)
         return freed
 
-    def _links(self, digest: Digest, holders: list[Holding]) -> Iterator[str]:
-        for holding in holders:
-            yield self._tree.layout.repository(holding.repository.text).layer(digest)
-
-    def _remove(self, digest: Digest, links: Iterator[str], idle: float) -> int:
+    def _remove(self, digest: Digest, links: list[str], idle: float) -> int:
         path = self._tree.layout.blob(digest)
         try:
             status = os.stat(path)

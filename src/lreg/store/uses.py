@@ -28,7 +28,7 @@ class Uses:
     def note(self, digest: Digest) -> None:
         """Note that the blob was used just now; for the event loop, never waits."""
         now = time.time()
-        if now - self._noted.get(digest, 0.0) < _GRAIN:
+        if 0 <= now - self._noted.get(digest, 0.0) < _GRAIN:
             return
         self._noted[digest] = now
         self._noted.move_to_end(digest)
