@@ -23,13 +23,14 @@ from lreg.errors import (
 from lreg.oci.reference import RepositoryName, Tag
 from tests.contract.conftest import STORES
 from tests.contract.making import EMPTY, image, index, push, read
+from tests.contract.model import Model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from lreg.oci.digest import Digest
     from lreg.oci.manifest import Manifest
-    from lreg.store.protocol import Store
+    from lreg.store.caching import CachingStore
 
 NAMES = [RepositoryName(name) for name in ("a", "a-b", "a/b")]
 TAGS = [Tag(tag) for tag in ("1", "latest")]
@@ -44,26 +45,17 @@ MANIFESTS = [
 ]
 
 
-class Model:
-    """What one repository should hold."""
-
-    def __init__(self) -> None:
-        self.exists = False
-        self.blobs: dict[Digest, bytes] = {}
-        self.manifests: dict[Digest, Manifest] = {}
-        self.tags: dict[Tag, Digest] = {}
-
-
 class Histories(RuleBasedStateMachine):
     """Pushes, deletes, mounts and restarts, in any order."""
 
-    make: Callable[[Path], Store]
+    make: Callable[[Path], CachingStore]
 
     def __init__(self) -> None:
         super().__init__()
         self.runner = asyncio.Runner()
         self.root = Path(tempfile.mkdtemp(prefix="lreg-model-"))
         self.models = {name: Model() for name in NAMES}
+        self.stored: set[Digest] = set()
         self.start()
 
     def start(self) -> None:
@@ -82,8 +74,8 @@ class Histories(RuleBasedStateMachine):
     def push_blob(self, name: RepositoryName, content: bytes) -> None:
         """Push a blob."""
         digest = self.run(push(self.store.repository(name), content))
-        self.models[name].blobs[digest] = content
-        self.models[name].exists = True
+        self.models[name].push_blob(digest, content)
+        self.stored.add(digest)
 
     @rule(
         name=st.sampled_from(NAMES),
@@ -96,15 +88,14 @@ class Histories(RuleBasedStateMachine):
         expected = digest in self.models[source].blobs
         assert self.run(self.store.repository(name).mount(digest, source)) == expected
         if expected:
-            self.models[name].blobs[digest] = content
-            self.models[name].exists = True
+            self.models[name].push_blob(digest, content)
 
     @rule(name=st.sampled_from(NAMES), content=st.sampled_from(BLOBS))
     def delete_blob(self, name: RepositoryName, content: bytes) -> None:
         """Delete a blob."""
         model = self.models[name]
         digest = image(content).layers[0].digest
-        there = model.blobs.pop(digest, None) is not None
+        there = model.delete_blob(digest)
         missing = BlobUnknown if model.exists else NameUnknown
         outcome = self.run(self.store.repository(name).delete_blob(digest))
         assert outcome == (None if there else missing)
@@ -121,16 +112,13 @@ class Histories(RuleBasedStateMachine):
         outcome = self.run(self.store.repository(name).put_manifest(manifest, tags))
         assert outcome == (None if complete else ManifestBlobUnknown)
         if complete:
-            model.exists = True
-            model.manifests[manifest.digest] = manifest
-            model.tags |= dict.fromkeys(tags, manifest.digest)
+            model.push_manifest(manifest, tags)
 
     @rule(name=st.sampled_from(NAMES), manifest=st.sampled_from(MANIFESTS))
     def delete_manifest(self, name: RepositoryName, manifest: Manifest) -> None:
         """Delete a manifest."""
         model = self.models[name]
-        there = model.manifests.pop(manifest.digest, None) is not None
-        model.tags = {tag: on for tag, on in model.tags.items() if on != manifest.digest}
+        there = model.delete_manifest(manifest.digest)
         missing = ManifestUnknown if model.exists else NameUnknown
         outcome = self.run(self.store.repository(name).delete_manifest(manifest.digest))
         assert outcome == (None if there else missing)
@@ -139,7 +127,7 @@ class Histories(RuleBasedStateMachine):
     def delete_tag(self, name: RepositoryName, tag: Tag) -> None:
         """Delete a tag."""
         model = self.models[name]
-        there = model.tags.pop(tag, None) is not None
+        there = model.meanings.pop(tag, None) is not None
         missing = ManifestUnknown if model.exists else NameUnknown
         assert self.run(self.store.repository(name).delete_manifest(tag)) == (
             None if there else missing
@@ -172,7 +160,8 @@ class Histories(RuleBasedStateMachine):
                 assert found is (BlobUnknown if model.exists else NameUnknown)
         wants: list[Tag | Digest] = [*TAGS, *(manifest.digest for manifest in MANIFESTS)]
         for want in wants:
-            target = model.tags.get(want) if isinstance(want, Tag) else want
+            now = model.meanings.get(want) if isinstance(want, Tag) else None
+            target = now.digest if now else want
             held = repository.held(want) or self.run(repository.manifest(want))
             if target in model.manifests:
                 assert held.data == model.manifests[target].raw
@@ -180,7 +169,7 @@ class Histories(RuleBasedStateMachine):
                 assert held is unknown
         tags = self.run(repository.tags(10))
         assert (list(tags.items) if model.exists else tags) == (
-            sorted(model.tags) if model.exists else NameUnknown
+            sorted(model.meanings) if model.exists else NameUnknown
         )
         assert self.run(repository.referrers(BASE.digest)) == [
             model.manifests[digest].as_referrer()
@@ -195,19 +184,21 @@ class Histories(RuleBasedStateMachine):
         shutil.rmtree(self.root)
 
 
-@pytest.mark.parametrize("kind", sorted(STORES))
-def test_histories(kind: str) -> None:
-    """A store behaves as a few dictionaries would, whatever happens to it in whatever order."""
-
-    class Chosen(Histories):
-        make = staticmethod(STORES[kind])
-
+def run_histories(kind: str, histories: type[Histories], examples: int) -> None:
+    """Run random histories on the stores of one kind."""
+    chosen = type("Chosen", (histories,), {"make": staticmethod(STORES[kind])})
     run_state_machine_as_test(
-        Chosen,
+        chosen,
         settings=settings(
-            max_examples=15,
+            max_examples=examples,
             stateful_step_count=30,
             deadline=None,
             suppress_health_check=list(HealthCheck),
         ),
     )
+
+
+@pytest.mark.parametrize("kind", sorted(STORES))
+def test_histories(kind: str) -> None:
+    """A store behaves as a few dictionaries would, whatever happens to it in whatever order."""
+    run_histories(kind, Histories, 15)
