@@ -75,11 +75,12 @@ def error_of(
     kind = kind_of(status, code, missing)
     said = f"{host} says {status}" + (f" {code}" if code else "") + (f": {words}" if words else "")
     message = f"{what}: {said}"
-    if kind is errors.TooManyRequests and (wait := headers.get("Retry-After")):
+    wait = headers.get("Retry-After")
+    if kind is errors.TooManyRequests and wait:
         message += f"; it asks to wait {wait:.40} s"
     if kind is errors.Unauthorized:
         message += f" (log in with `docker login {host}`)"
-    return kind(message, detail=detail)
+    return kind(message, detail=detail, headers={"Retry-After": wait[:40]} if wait else None)
 
 
 def kind_of(

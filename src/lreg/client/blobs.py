@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urljoin
 
@@ -15,7 +15,7 @@ from lreg.client.wire import SourceFailed
 from lreg.oci.digest import Digest
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Callable
     from hashlib import _Hash
 
     from lreg.client.repository import RemoteRepository
@@ -57,6 +57,80 @@ class RunningHash:
         if self._work is not None:
             work, self._work = self._work, None
             await work
+
+
+class BlobBody:
+    """What one answer brings of a blob; valid within its `read_blob`.
+
+    Attributes:
+        size: of the whole blob in bytes, None where the registry does not say it.
+    """
+
+    def __init__(self, response: Response, position: int) -> None:
+        """Read `response` from byte `position` of the blob on; raise RangeInvalid."""
+        self._response = response
+        # A registry that ignores Range is read past what is here already.
+        self._excess = position if response.status != 206 else 0
+        text = response.headers.get("Content-Length", "")
+        if response.status == 206:
+            content_range = response.headers.get("Content-Range", "")
+            if not content_range.startswith(f"bytes {position}-"):
+                raise errors.RangeInvalid(
+                    f"{response.url} sent {content_range!r:.80} where bytes from {position} on "
+                    "were asked for"
+                )
+            text = content_range.rpartition("/")[2]
+        self.size = int(text) if text.isascii() and text.isdigit() else None
+
+    async def pieces(self) -> AsyncGenerator[bytes, None]:
+        """Yield the bytes in large pieces; raises what transport.Response.pieces does."""
+        async with aclosing(self._response.pieces()) as pieces:
+            async for piece in pieces:
+                skipped = min(self._excess, len(piece))
+                self._excess -= skipped
+                if skipped < len(piece):
+                    yield piece[skipped:] if skipped else piece
+
+    async def pump(self, sink: Callable[[memoryview], None]) -> None:
+        """Give all bytes to `sink`, piece after piece, in threads, the next one arriving meanwhile.
+
+        Raises:
+            TransferBroken: the connection broke off or stalled; what had come was given to `sink`.
+        """
+        loop = asyncio.get_running_loop()
+        work: asyncio.Future[None] | None = None
+        try:
+            async with aclosing(self.pieces()) as pieces:
+                async for piece in pieces:
+                    if work is not None:
+                        await work
+                    work = loop.run_in_executor(None, sink, memoryview(piece))
+        finally:
+            # A sink is not for two threads, nor for one that nobody waits for.
+            if work is not None:
+                await asyncio.shield(work)
+
+
+@asynccontextmanager
+async def read_blob(
+    repository: RemoteRepository, digest: Digest, position: int
+) -> AsyncIterator[BlobBody]:
+    """Ask once for a blob from byte `position` on (distribution-spec, "Pulling blobs").
+
+    Raises:
+        BlobUnknown: the registry does not have it.
+        RangeInvalid: it sent another part.
+    """
+    ask = Ask(
+        "GET",
+        f"{repository.path}/blobs/{digest}",
+        f"blob {digest.short} of {repository.name}",
+        repository.scope("pull"),
+        {"Range": f"bytes={position}-"} if position else None,
+        missing=errors.BlobUnknown,
+    )
+    async with repository.connection.answer(ask) as response:
+        yield BlobBody(response, position)
 
 
 class RemoteBlob(AsyncIterable[bytes]):
@@ -114,7 +188,10 @@ class RemoteBlob(AsyncIterable[bytes]):
         while position < size:
             before = position
             try:
-                async with aclosing(self._read(position)) as pieces:
+                async with (
+                    read_blob(self._repository, self._descriptor.digest, position) as body,
+                    aclosing(body.pieces()) as pieces,
+                ):
                     async for piece in pieces:
                         position += len(piece)
                         yield piece
@@ -130,37 +207,6 @@ class RemoteBlob(AsyncIterable[bytes]):
             if failures == patience.attempts:
                 raise failure
             await asyncio.sleep(patience.pause(max(failures, 1)))
-
-    async def _read(self, position: int) -> AsyncGenerator[bytes, None]:
-        """Yield what one request brings, from byte `position` of the blob on."""
-        repository, digest = self._repository, self._descriptor.digest
-        ask = Ask(
-            "GET",
-            f"{repository.path}/blobs/{digest}",
-            f"blob {digest.short} of {repository.name}",
-            repository.scope("pull"),
-            {"Range": f"bytes={position}-"} if position else None,
-            missing=errors.BlobUnknown,
-        )
-        async with repository.connection.answer(ask) as response:
-            excess = position if response.status != 206 else self._check_range(response, position)
-            async with aclosing(response.pieces()) as pieces:
-                async for piece in pieces:
-                    if excess >= len(piece):
-                        excess -= len(piece)
-                        continue
-                    yield piece[excess:] if excess else piece
-                    excess = 0
-
-    def _check_range(self, response: Response, position: int) -> int:
-        """Return 0 where the part begins at `position`; raise RangeInvalid where it does not."""
-        content_range = response.headers.get("Content-Range", "")
-        if not content_range.startswith(f"bytes {position}-"):
-            raise errors.RangeInvalid(
-                f"{self._repository.host} sent {content_range!r:.80} where bytes from {position} "
-                "on were asked for"
-            )
-        return 0
 
 
 async def push(repository: RemoteRepository, descriptor: Descriptor, source: Body) -> None:

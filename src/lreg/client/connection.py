@@ -116,6 +116,7 @@ class Connection:
         ca: a PEM file with the authority of its certificate.
         keyring: where credentials come from; this user's files where None.
         patience: how long to wait, how often to try again.
+        route: how it is reached, where that is not as its name says.
     """
 
     def __init__(
@@ -126,15 +127,21 @@ class Connection:
         ca: Path | None = None,
         keyring: Keyring | None = None,
         patience: Patience | None = None,
+        route: wire.Route | None = None,
     ) -> None:
+        self._route = route or wire.Route()
         address = Address.parse(host, insecure=insecure, ca=ca is not None)
         self.host = address.host
+        if self._route.address:
+            address = Address.parse(self._route.address, insecure=insecure, ca=ca is not None)
         self._address = address
         self._insecure = insecure
-        self._transport = Transport(ca=ca, unix=address.unix, patience=patience)
+        self._transport = Transport(
+            ca=ca, unix=address.unix, patience=patience, proxy=self._route.proxy
+        )
         self.patience = self._transport.patience
         self._authorizer = Authorizer(
-            address.host,
+            self.host,
             ConfigFiles() if keyring is None else keyring,
             self._transport,
             insecure=insecure,
@@ -166,7 +173,9 @@ class Connection:
         failures: list[errors.LregError] = []
         for url in (*others, last):
             probe = url != last
-            request = Request("GET", f"{url}/v2/", verify=not self._insecure, probe=probe)
+            request = Request(
+                "GET", f"{url}/v2/", self._route.headers, verify=not self._insecure, probe=probe
+            )
             try:
                 async with self._transport.exchange(request) as response:
                     # Go's servers tell a plain request on a TLS port so.
@@ -197,6 +206,8 @@ class Connection:
         url = urljoin(f"{base}/", ask.path)
         async with AsyncExitStack() as stack:
             response = await self._authorized(stack, ask, url)
+            if self._route.observe:
+                self._route.observe(response.status, response.headers)
             for _ in range(_MAX_REDIRECTS):
                 location = response.headers.get("Location")
                 if response.status not in _REDIRECTS or not location:
@@ -225,10 +236,12 @@ class Connection:
     async def _authorized(self, stack: AsyncExitStack, ask: Ask, url: str) -> Response:
         base = await self.base()
         own = wire.origin(url) == wire.origin(base)
+        # What is for the registry is for nobody that it redirects to.
+        headers = {**(self._route.headers if own else {}), **(ask.headers or {})}
         request = Request(
             ask.method,
             url,
-            dict(ask.headers or {}),
+            headers,
             ask.body,
             ask.size,
             verify=not (self._insecure and urlsplit(url).hostname == urlsplit(base).hostname),

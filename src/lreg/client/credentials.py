@@ -55,6 +55,25 @@ class Only:
         return self.credentials
 
 
+@dataclass(frozen=True, slots=True)
+class Helper:
+    """A keyring that asks the credential helper `docker-credential-NAME`."""
+
+    name: str
+
+    async def find(self, host: str, repository: str | None) -> Credentials | None:
+        """Return what the helper has for the registry.
+
+        Raises:
+            UsageError: it is missing, or fails.
+        """
+        del repository
+        for key in _host_keys(host):
+            if found := await _ask_helper(self.name, key):
+                return found
+        return None
+
+
 class ConfigFiles:
     """The keyring of this user: containers' auth.json files, then Docker's config.json.
 
@@ -101,9 +120,7 @@ async def _find_in(file: Path, host: str, repository: str | None) -> Credentials
         if isinstance(entry, dict) and (found := _from_entry(entry, file)):
             return found
     if store := config.get("credsStore"):
-        for key in _host_keys(host):
-            if found := await _ask_helper(str(store), key):
-                return found
+        return await Helper(str(store)).find(host, repository)
     return None
 
 

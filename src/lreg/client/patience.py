@@ -18,6 +18,7 @@ class Patience:
         attempts: how often to try in all, and how often in a row without one new byte.
         backoff: the first pause between two tries; each next one is twice as long.
         longest: the longest pause, and the longest Retry-After that is waited for.
+        rate_floor: bytes a second: less than that over `stall` seconds is as good as nothing.
     """
 
     connect: float = 10.0
@@ -26,6 +27,7 @@ class Patience:
     attempts: int = 5
     backoff: float = 0.5
     longest: float = 60.0
+    rate_floor: int = 0
 
     def pause(self, attempt: int) -> float:
         """Return how long to wait after try number `attempt` (from 1), jittered."""

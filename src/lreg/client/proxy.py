@@ -16,8 +16,18 @@ from lreg.errors import UsageError
 _MAX_HEAD = 64 << 10
 
 
-def proxy_for(url: str) -> str | None:
-    """Return the proxy that HTTP_PROXY, HTTPS_PROXY and NO_PROXY mean for `url`."""
+def proxy_for(url: str, setting: str = "") -> str | None:
+    """Return the proxy to take for `url`, None where it is reached without one.
+
+    Args:
+        url: where to.
+        setting: the proxy; "none": none; "": what HTTP_PROXY, HTTPS_PROXY and NO_PROXY mean.
+
+    Raises:
+        UsageError: it is one that lreg can't speak to.
+    """
+    if setting:
+        return None if setting == "none" else _http(setting)
     parts = urlsplit(url)
     host = parts.hostname or ""
     # urllib.request is slow to import, and most machines have no proxy.
@@ -29,6 +39,10 @@ def proxy_for(url: str) -> str | None:
     proxy = proxies.get(parts.scheme) or proxies.get("all")
     if not proxy or proxy_bypass(parts.netloc.rpartition("@")[2]):
         return None
+    return _http(proxy)
+
+
+def _http(proxy: str) -> str:
     proxy = proxy if "://" in proxy else f"http://{proxy}"
     if not proxy.startswith("http://"):
         raise UsageError(f"the proxy {origin(proxy)} can't be used: only http:// proxies are known")

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from lreg.client.credentials import Keyring
     from lreg.client.patience import Patience
+    from lreg.client.wire import Route
 
 
 class Registry:
@@ -29,6 +30,7 @@ class Registry:
         credentials: where they come from: this user's Docker and containers files where None,
             `Only(Credentials(…))` for given ones, `Only(None)` to stay anonymous.
         patience: how long to wait, how often to try again.
+        route: how it is reached, where that is not as its name says.
 
     Attributes:
         connection: what all handles on it share.
@@ -45,9 +47,10 @@ class Registry:
         ca: Path | None = None,
         credentials: Keyring | None = None,
         patience: Patience | None = None,
+        route: Route | None = None,
     ) -> None:
         self.connection = Connection(
-            host, insecure=insecure, ca=ca, keyring=credentials, patience=patience
+            host, insecure=insecure, ca=ca, keyring=credentials, patience=patience, route=route
         )
 
     @property

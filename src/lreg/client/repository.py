@@ -17,9 +17,10 @@ from lreg.oci.reference import Tag
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from contextlib import AbstractAsyncContextManager
     from hashlib import _Hash
 
-    from lreg.client.blobs import RemoteBlob
+    from lreg.client.blobs import BlobBody, RemoteBlob
     from lreg.client.connection import Connection
     from lreg.client.transport import Response
     from lreg.client.wire import Body
@@ -100,6 +101,15 @@ class RemoteRepository:
                 is not read from its beginning is verified for its size only.
         """
         return blobs.RemoteBlob(self, descriptor, start, hasher)
+
+    def read_blob(self, digest: Digest, start: int) -> AbstractAsyncContextManager[BlobBody]:
+        """Ask once for a blob from byte `start` on; what breaks off is the caller's to resume.
+
+        Raises:
+            BlobUnknown: the registry does not have it.
+            RangeInvalid: it sent another part.
+        """
+        return blobs.read_blob(self, digest, start)
 
     async def has_blob(self, digest: Digest) -> bool:
         """Return whether the repository holds the blob (distribution-spec, "Pulling blobs")."""

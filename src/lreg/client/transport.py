@@ -109,6 +109,7 @@ class Transport:
         ca: a PEM file with certificate authorities to trust besides the system's.
         unix: the path of a socket that every request goes to.
         patience: how long to wait for what, how often to try again.
+        proxy: see wire.Route.
     """
 
     def __init__(
@@ -117,10 +118,12 @@ class Transport:
         ca: Path | None = None,
         unix: str | None = None,
         patience: Patience | None = None,
+        proxy: str = "",
     ) -> None:
         self.patience = patience or Patience()
         self._ca = ca
         self._unix = unix
+        self._proxy = proxy
         self._contexts: dict[bool, ssl.SSLContext] = {}
         self._answered: set[str] = set()
         self._idle: dict[tuple[str, bool], list[h1.Link]] = {}
@@ -222,7 +225,7 @@ class Transport:
     async def _connect(self, request: Request) -> h1.Link:
         url, stall, limit = request.url, self.patience.stall, self.patience.connect
         place, host = urlsplit(url).netloc, urlsplit(url).hostname or ""
-        proxy = None if self._unix else proxy_for(url)
+        proxy = None if self._unix else proxy_for(url, self._proxy)
         context = self._context(verify=request.verify) if request.is_tls else None
         try:
             reader, writer = await h1.connect(url, self._unix, limit, proxy)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import AsyncIterable, Mapping
+from collections.abc import AsyncIterable, Callable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -11,6 +11,23 @@ from urllib.parse import urlsplit
 PIECE = 256 << 10
 
 Body = bytes | AsyncIterable[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """How a registry is reached, where that is not as its name says.
+
+    Attributes:
+        address: what to dial instead of its name: a URL, or `host[:port]`; "": its name.
+        proxy: an http:// URL; "none": no proxy; "": what the environment says.
+        headers: what every request to it carries besides its own.
+        observe: called with the status and the headers of every answer of it.
+    """
+
+    address: str = ""
+    proxy: str = field(default="", repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    observe: Callable[[int, Mapping[str, str]], None] | None = None
 
 
 class SourceFailed(Exception):
