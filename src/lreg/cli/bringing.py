@@ -51,6 +51,12 @@ class Bringing:
     failed: list[Failure] = field(default_factory=list)
     end: End = field(default_factory=lambda: End(Count(), Count(), 0.0))
 
+    def sort(self, wanted: WantedImages) -> None:
+        """Put the images into the order in which they were wanted."""
+        places = {image.image: place for place, image in enumerate(wanted.images)}
+        self.brought.sort(key=lambda one: places.get(one.image, -1))
+        self.failed.sort(key=lambda one: places.get(one.image, -1))
+
 
 async def by_fills(admin: Admin, wanted: WantedImages, progress: Progress) -> Bringing:
     """Have an lreg bring the images, and show what it tells."""
@@ -67,6 +73,7 @@ async def by_fills(admin: Admin, wanted: WantedImages, progress: Progress) -> Br
                     bringing.failed.append(Failure(image, message, kind.exit_code))
                 case End():
                     bringing.end = event
+    bringing.sort(wanted)
     return bringing
 
 
@@ -96,9 +103,7 @@ async def by_copies(registries: Registries, wanted: WantedImages, progress: Prog
                 bringing.failed.append(Failure(image.image, str(error), error.exit_code))
 
     await asyncio.gather(*map(bring, wanted.images))
-    places = {image.image: place for place, image in enumerate(wanted.images)}
-    bringing.brought.sort(key=lambda one: places[one.image])
-    bringing.failed.sort(key=lambda one: places[one.image])
+    bringing.sort(wanted)
     fetched = _sum([one.fetched for one in bringing.brought])
     here = _sum([one.here for one in bringing.brought])
     bringing.end = End(fetched, here, time.monotonic() - begin)

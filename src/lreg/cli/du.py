@@ -25,7 +25,7 @@ def command(*, insecure: bool, ca: Path | None, as_json: bool) -> None:
     """Say what the images take on the registry's disk: by origin, upstream and repository.
 
     What several hold is on the disk once and counted once in each line; SHARED is how much of a
-    line others of its list hold as well.
+    line others of its list hold as well. Names of the registry's own are under "-".
     """
     usage = ask_lreg(Access(insecure, ca), lambda admin: admin.usage())
     if as_json:
@@ -51,5 +51,8 @@ def _lines(usage: Usage) -> list[str]:
 def _table(title: str, shares: Sequence[Share]) -> list[str]:
     if not shares:
         return []
-    rows = [(one.name or "-", human_size(one.size), human_size(one.shared)) for one in shares]
+    rows = [
+        (one.name or "-", human_size(one.size), human_size(one.shared))
+        for one in sorted(shares, key=lambda share: -share.size)
+    ]
     return ["", *columns([(title, "SIZE", "SHARED"), *rows])]

@@ -131,7 +131,8 @@ async def _override(source_text: str, image: str, access: Access, how: How) -> I
                 source.selector,
                 await registries.repository(target),
                 target.tag,
-                options=Options(platform=how.platform),
+                # Whether upstream has any of it, or is there at all, has no say in this.
+                options=Options(platform=how.platform, ask=False),
                 progress=progress,
             )
         return await admin.override(f"{target.repository}:{target.tag}", how.until)

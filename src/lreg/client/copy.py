@@ -32,11 +32,14 @@ class Options:
         platform: of an index only this platform's image; None for all of it.
         referrers: also what refers to the image: signatures, SBOMs, and what refers to those.
         parallel: how many blobs move at a time.
+        ask: whether to ask first what the target has: one that caches another registry would ask
+            that; without it everything is pushed that can't be mounted.
     """
 
     platform: Platform | None = None
     referrers: bool = False
     parallel: int = 4
+    ask: bool = True
 
 
 async def copy_image(
@@ -67,7 +70,7 @@ async def copy_image(
         root = await _of_platform(source, root, options.platform)
     plan = _Plan(source, referrers=options.referrers)
     await plan.add(root)
-    copier = _Copier(source, target, progress or Silent(), Copied(root.descriptor))
+    copier = _Copier(source, target, progress or Silent(), Copied(root.descriptor), ask=options.ask)
     slots = asyncio.Semaphore(options.parallel)
     await _together([copier.blob(blob, slots) for blob in plan.blobs.values()])
     for manifest in plan.manifests.values():
@@ -137,8 +140,11 @@ class _Copier:
         target: RemoteRepository,
         progress: Progress,
         copied: Copied,
+        *,
+        ask: bool,
     ) -> None:
         self.copied = copied
+        self._ask = ask
         self._source = source
         self._target = target
         self._progress = progress
@@ -149,7 +155,7 @@ class _Copier:
             self._done(blob, await self._bring(blob))
 
     async def _bring(self, blob: Descriptor) -> Outcome:
-        if await self._target.has_blob(blob.digest):
+        if self._ask and await self._target.has_blob(blob.digest):
             return Outcome.SKIPPED
         same = self._source.host == self._target.host
         if same and await self._target.mount(blob.digest, self._source.name):
@@ -161,16 +167,18 @@ class _Copier:
     async def manifest(self, manifest: Manifest, selector: Tag | Digest) -> None:
         """Bring one manifest to the target, under `selector`."""
         descriptor = manifest.descriptor
-        try:
-            there = await self._target.resolve(selector)
-        except (ManifestUnknown, NameUnknown):
-            there = None
-        if there is not None and there.digest == manifest.digest:
+        if self._ask and await self._means(selector) == manifest.digest:
             return self._done(descriptor, Outcome.SKIPPED)
         self._progress.started(descriptor)
         await self._target.put_manifest(manifest, selector)
         self._progress.advanced(descriptor, descriptor.size)
         return self._done(descriptor, Outcome.COPIED)
+
+    async def _means(self, selector: Tag | Digest) -> Digest | None:
+        try:
+            return (await self._target.resolve(selector)).digest
+        except (ManifestUnknown, NameUnknown):
+            return None
 
     def _done(self, descriptor: Descriptor, outcome: Outcome) -> None:
         self.copied.count(descriptor, outcome)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.fakes.upstream import Upstream
+from tests.support.mirrors import start_mirror
 from tests.support.processes import Said, attempt, clean_environment
 from tests.support.registries import Running, start_lreg
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from tests.fakes.stage import Stage
     from tests.support.wire import Wire
 
 DISTRIBUTION = pytest.param("docker_registry", marks=pytest.mark.client("docker-registry"))
@@ -106,3 +109,31 @@ def wire(lreg: Lreg) -> Iterator[Wire]:
     """A connection to the registry that `lreg` means."""
     with lreg.registry.wire() as opened:
         yield opened
+
+
+@pytest.fixture
+def hub(stage: Stage) -> Iterator[Upstream]:
+    """A docker.io of the test's own."""
+    made = stage.enter(Upstream("127.0.0.7"))
+    yield made
+    stage.leave(made)
+
+
+@pytest.fixture
+def quay(stage: Stage) -> Iterator[Upstream]:
+    """A quay.io of the test's own."""
+    made = stage.enter(Upstream("127.0.0.8"))
+    yield made
+    stage.leave(made)
+
+
+@pytest.fixture
+def caching(hub: Upstream, quay: Upstream, tmp_path: Path) -> Iterator[Lreg]:
+    """The command beside an lreg whose internet are `hub` and `quay`."""
+    folder = tmp_path / "mirror"
+    folder.mkdir()
+    running = start_mirror(folder, {"docker.io": hub.url, "quay.io": quay.url})
+    try:
+        yield lreg_of(running, tmp_path)
+    finally:
+        running.stop()

@@ -146,7 +146,7 @@ def test_bars_on_a_terminal(lreg: Lreg, wire: Wire, other: Running, repository: 
         command, env={**lreg.env, "TERM": "xterm"}, stdout=subprocess.PIPE, stderr=terminal
     ) as process:
         os.close(terminal)
-        shown = _read_all(controller)
+        shown = read_all(controller)
         assert process.stdout is not None
         assert process.stdout.read().count(b"\n") == 1
     assert process.returncode == 0
@@ -155,7 +155,8 @@ def test_bars_on_a_terminal(lreg: Lreg, wire: Wire, other: Running, repository: 
     assert wire.tags(f"{repository}/near") == ["1"]
 
 
-def _read_all(descriptor: int) -> bytes:
+def read_all(descriptor: int) -> bytes:
+    """Everything that a terminal shows until it is closed."""
     shown = b""
     while True:
         try:

@@ -26,7 +26,7 @@ def test_pushed_into_an_empty_store(tmp_path: Path, tls: bool) -> None:
     try:
         wait_for(running, "lreg ls")
         lreg = lreg_of(running, tmp_path)
-        assert lreg.lines("ls") == ["hello:latest"]
+        assert lreg.lines("ls") == ["hello:latest  pushed"]
         with build(ImageSource.read(HELLO)) as image, running.wire() as wire:
             assert wire.pull("hello", "latest") == str(image.top.digest)
         assert f"{running.host}/hello:latest" in running.process.log

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import TYPE_CHECKING
 
@@ -15,8 +16,14 @@ from tests.support.registries import start_lreg
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.fakes.upstream import Upstream
     from tests.support.registries import Running
     from tests.support.wire import Wire
+
+
+def listed(lreg: Lreg, *arguments: str) -> list[str]:
+    """The first column of `lreg ls`."""
+    return [line.split()[0] for line in lreg.lines("ls", *arguments)]
 
 
 def test_ls_one_image_a_line(lreg: Lreg, wire: Wire, repository: str) -> None:
@@ -25,16 +32,18 @@ def test_ls_one_image_a_line(lreg: Lreg, wire: Wire, repository: str) -> None:
     wire.push(f"{repository}/a", hello("a"), "1")
     wire.push(f"{repository}/b", hello("b"), "latest")
     names = [f"{repository}/a:1", f"{repository}/a:2", f"{repository}/b:latest"]
-    assert lreg.lines("ls", f"{repository}/") == names
-    assert lreg.lines("ls", f"{repository}/b") == names[2:]
-    assert set(names) <= set(lreg.lines("ls"))
+    assert listed(lreg, f"{repository}/") == names
+    assert listed(lreg, f"{repository}/b") == names[2:]
+    assert set(names) <= set(listed(lreg))
     assert lreg.lines("ls", "nothing/has/this/name") == []
 
 
 def test_ls_json(lreg: Lreg, wire: Wire, repository: str) -> None:
     """`lreg ls --json` prints a list of repositories with their tags, empty for none."""
     wire.push(repository, hello("x"), "1")
-    assert lreg.json("ls", repository) == [{"repository": repository, "tags": ["1"]}]
+    (found,) = lreg.json("ls", repository)
+    found.pop("images", None)
+    assert found == {"repository": repository, "tags": ["1"]}
     assert lreg.json("ls", "nothing/has/this/name") == []
 
 
@@ -43,7 +52,9 @@ def test_ls_repository_without_tags(lreg: Lreg, wire: Wire, repository: str) -> 
     digest = wire.push(repository, hello("x"), "1")
     wire.ask("DELETE", f"/v2/{repository}/manifests/{digest}").expect(202)
     assert lreg.lines("ls", repository) == [repository]
-    assert lreg.json("ls", repository) == [{"repository": repository, "tags": []}]
+    (found,) = lreg.json("ls", repository)
+    found.pop("images", None)
+    assert found == {"repository": repository, "tags": []}
 
 
 def test_ls_many(lreg: Lreg, wire: Wire, repository: str) -> None:
@@ -52,7 +63,58 @@ def test_ls_many(lreg: Lreg, wire: Wire, repository: str) -> None:
     names = [f"{repository}/{number:02}" for number in range(40)]
     for name in names:
         wire.push(name, image, "t")
-    assert lreg.lines("ls", repository) == [f"{name}:t" for name in names]
+    assert listed(lreg, repository) == [f"{name}:t" for name in names]
+
+
+def test_ls_origins(caching: Lreg, hub: Upstream) -> None:
+    """Of an lreg the second column says where a tag is from, and --json all that is known."""
+    theirs, own = hello("theirs"), hello("own")
+    for name in ("alpine", "busybox"):
+        hub.hold(f"library/{name}", theirs, "1")
+    with caching.registry.wire() as wire:
+        for name in ("alpine", "busybox"):
+            wire.pull(f"docker.io/library/{name}", "1")
+        for name in ("docker.io/library/busybox", "quay.io/org/app", "library/alpine", "hello"):
+            wire.push(name, own, "1")
+    short = theirs.manifest.digest[:19]
+    lines = [re.split(" {2,}", line) for line in caching.lines("ls")]
+    assert lines == [
+        ["docker.io/library/alpine:1", "cached"],
+        ["docker.io/library/busybox:1", f"pushed over docker.io ({short})"],
+        ["hello:1", "pushed"],
+        ["library/alpine:1", "pushed, answers for docker.io"],
+        ["quay.io/org/app:1", "pushed over quay.io"],
+    ]
+    (found,) = caching.json("ls", "docker.io/library/busybox")
+    (image,) = found["images"]
+    assert image.pop("checked") > 1.7e9
+    assert image == {
+        "tag": "1",
+        "digest": own.manifest.digest,
+        "origin": "pushed",
+        "over": {"host": "docker.io", "digest": theirs.manifest.digest},
+        "until": None,
+        "pinned": False,
+        "answers_for": [],
+    }
+
+
+def test_ls_two_hosts_could_mean_it(caching: Lreg, hub: Upstream, quay: Upstream) -> None:
+    """A plain name that answers for two upstreams' images of that name says so."""
+    hub.hold("org/app", hello("hub"), "1")
+    quay.hold("org/app", hello("quay"), "1")
+    quay.hold("org/app", hello("quay"), "2")
+    with caching.registry.wire() as wire:
+        for host in ("docker.io", "quay.io"):
+            wire.pull(f"{host}/org/app", "1")
+        wire.push("org/app", hello("own"), "1")
+        wire.push("org/app", hello("own"), "2")
+        wire.push("quay.io/org/app", hello("own"), "2")
+    lines = [re.split(" {2,}", line) for line in caching.lines("ls", "org/app")]
+    assert lines == [
+        ["org/app:1", "pushed, answers for docker.io and quay.io"],
+        ["org/app:2", "pushed, answers for docker.io"],
+    ]
 
 
 def test_ls_nothing_there(lreg_here: Lreg, tmp_path: Path) -> None:
@@ -102,7 +164,7 @@ def test_local_registry_elsewhere_over_tls(tls_server: Running, tmp_path: Path) 
     lreg = Lreg(tls_server, env, tmp_path)
     assert "not trusted" in lreg.fail(6, "ls")
     for option in ("--ca", str(tls_server.ca)), ("--insecure",):
-        assert lreg.lines("ls", "tests/elsewhere", *option) == ["tests/elsewhere:1"]
+        assert listed(lreg, "tests/elsewhere", *option) == ["tests/elsewhere:1"]
 
 
 def test_tls_found_at_once(lreg_here: Lreg, tls_server: Running) -> None:

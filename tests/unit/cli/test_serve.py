@@ -45,7 +45,7 @@ def test_the_example_goes_into_an_empty_store(tmp_path: Path, mode: tuple[str, .
         assert f"listening on {scheme}://127.0.0.1:{port}\n" in program.log
         assert f"{scheme}://127.0.0.1:{port}/v2/_catalog\n" in program.log
         assert "lreg ls\n" in program.log
-        assert _ls(tmp_path) == ["hello:latest"]
+        assert _ls(tmp_path) == ["hello:latest", "pushed"]
     finally:
         assert program.stop() == 0
 

@@ -1,0 +1,153 @@
+"""The images that are here: listed, kept, dropped, replaced, asked about anew."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from lreg.admin.values import Images, ImageState, Override, Pattern, Refreshed, Touched, Trouble
+from lreg.errors import LregError, ManifestUnknown
+from lreg.oci.reference import Reference, RepositoryName
+from lreg.registry.admin import bodies
+from lreg.registry.admin.selecting import Describer, Image, name_of, select
+from lreg.upstream.contents import Contents
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lreg.oci.digest import Digest
+    from lreg.oci.reference import Tag
+    from lreg.registry.admin.routes import (
+        EvictImages,
+        ListImages,
+        OverrideTag,
+        PinTags,
+        RefreshTags,
+        UndoOverride,
+    )
+    from lreg.registry.http.messages import Request, Response
+    from lreg.store.caching import Holding
+    from lreg.upstream.mirror import Mirror
+
+# So many tags are asked about at a time.
+_PARALLEL = 8
+
+
+async def list_images(mirror: Mirror, call: ListImages, request: Request) -> Response:
+    """List every tag and where it is from."""
+    prefix = request.parameters().get("prefix", [""])[-1]
+    describer = Describer(mirror, await mirror.local.holdings())
+    return bodies.write(Images(tuple(describer.all(prefix))))
+
+
+async def pin_tags(mirror: Mirror, call: PinTags, request: Request) -> Response:
+    """Keep images from eviction, or give them free."""
+    asked = await bodies.read(request, Pattern)
+    found = select(asked.pattern, await mirror.local.holdings())
+    for name, tag, _ in found:
+        await mirror.local.repository(name).pin(tag, call.pinned)
+    return bodies.write(Touched(tuple(map(name_of, found))))
+
+
+async def evict_images(mirror: Mirror, call: EvictImages, request: Request) -> Response:
+    """Drop the blobs of cached images, but what other images that are here need."""
+    asked = await bodies.read(request, Pattern)
+    holdings = await mirror.local.holdings()
+    found = [
+        image
+        for image in select(asked.pattern, holdings)
+        if image[2].record.cached and not image[2].record.pinned
+    ]
+    going = await _blobs(mirror, found)
+    staying = await _blobs(mirror, _neighbours(found, going, holdings))
+    freed = await mirror.local.evict(going - staying, idle=0.0)
+    return bodies.write(Touched(tuple(map(name_of, found)), freed))
+
+
+def _neighbours(
+    found: Sequence[Image], going: set[Digest], holdings: Sequence[Holding]
+) -> list[Image]:
+    """Return the other tags of the repositories that hold any of the blobs."""
+    leaving = {(name, tag) for name, tag, _ in found}
+    return [
+        (one.repository, tag, tagged)
+        for one in holdings
+        if not going.isdisjoint(one.blobs)
+        for tag, tagged in one.tags.items()
+        if (one.repository, tag) not in leaving
+    ]
+
+
+async def _blobs(mirror: Mirror, images: Sequence[Image]) -> set[Digest]:
+    contents = Contents()
+    for name, _, tagged in images:
+        await contents.add(mirror.local.repository(name), tagged.digest)
+    return set(contents.blobs)
+
+
+async def refresh_tags(mirror: Mirror, call: RefreshTags, request: Request) -> Response:
+    """Ask upstream what cached tags mean now."""
+    asked = await bodies.read(request, Pattern)
+    holdings = await mirror.local.holdings()
+    found = [image for image in select(asked.pattern or "*", holdings) if image[2].record.cached]
+    return bodies.later(lambda: _refresh(mirror, found))
+
+
+async def _refresh(mirror: Mirror, images: Sequence[Image]) -> Refreshed:
+    slots = asyncio.Semaphore(_PARALLEL)
+
+    async def moved(image: Image) -> bool | Trouble:
+        name, tag, _ = image
+        async with slots:
+            if (repository := mirror.cached(name)) is None:
+                return Trouble(name_of(image), "its upstream is no longer on the list")
+            try:
+                return await repository.refresh(tag)
+            except LregError as error:
+                return Trouble(name_of(image), str(error))
+
+    outcomes = await asyncio.gather(*map(moved, images))
+    pairs = list(zip(images, outcomes, strict=True))
+    return Refreshed(
+        moved=tuple(name_of(image) for image, outcome in pairs if outcome is True),
+        same=sum(outcome is False for outcome in outcomes),
+        failed=tuple(outcome for outcome in outcomes if isinstance(outcome, Trouble)),
+    )
+
+
+async def override_tag(mirror: Mirror, call: OverrideTag, request: Request) -> Response:
+    """Say until when the version counts that was pushed over an upstream's."""
+    asked = await bodies.read(request, Override)
+    name, tag = _named(asked.image)
+    await mirror.local.repository(name).set_until(tag, asked.until)
+    return await _told(mirror, name, tag)
+
+
+async def undo_override(mirror: Mirror, call: UndoOverride, request: Request) -> Response:
+    """Take the version away that was pushed over an upstream's."""
+    asked = await bodies.read(request, Override)
+    name, tag = _named(asked.image)
+    if mirror.cached(name) is None:
+        raise ManifestUnknown(
+            f"{asked.image}: there is no upstream behind it; `lreg rm` removes it"
+        )
+    await mirror.local.repository(name).undo(tag)
+    return await _told(mirror, name, tag)
+
+
+async def _told(mirror: Mirror, name: RepositoryName, tag: Tag) -> Response:
+    """Return the response that says what a tag means now."""
+    tagged = await mirror.local.repository(name).tagged(tag)
+    if tagged is None:
+        return bodies.write(ImageState(name.text, tag.text))
+    return bodies.write(Describer(mirror, ()).one(name, tag, tagged))
+
+
+def _named(text: str) -> tuple[RepositoryName, Tag]:
+    """Return the repository and the tag of an image as it is called here."""
+    reference = Reference.parse(text)
+    host = f"{reference.host}/" if reference.host else ""
+    name = RepositoryName.parse(f"{host}{reference.repository}")
+    if reference.digest or reference.tag is None:
+        raise ManifestUnknown(f"{text!r:.300}: give the repository and a tag")
+    return name, reference.tag

@@ -1,0 +1,68 @@
+"""What an image consists of, as far as its manifests are here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from lreg.errors import ManifestUnknown, NameUnknown
+from lreg.oci.manifest import Manifest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lreg.oci.descriptor import Descriptor
+    from lreg.oci.digest import Digest
+    from lreg.oci.platform import Platform
+    from lreg.store.protocol import Repository
+
+
+@dataclass(slots=True)
+class Contents:
+    """The pieces of an image.
+
+    Attributes:
+        manifests: its manifests and indexes that are here.
+        absent: those that are not.
+        blobs: what the former name.
+    """
+
+    manifests: set[Digest] = field(default_factory=set)
+    absent: set[Digest] = field(default_factory=set)
+    blobs: dict[Digest, Descriptor] = field(default_factory=dict)
+
+    async def add(
+        self, repository: Repository, digest: Digest, platforms: Sequence[Platform] | None = None
+    ) -> None:
+        """Add an image.
+
+        Args:
+            repository: the one in the store, which asks nobody else.
+            digest: of its manifest or index.
+            platforms: of an index these images alone; None: all of them.
+        """
+        if digest in self.manifests or digest in self.absent:
+            return
+        if (manifest := await manifest_of(repository, digest)) is None:
+            self.absent.add(digest)
+            return
+        self.manifests.add(digest)
+        self.blobs |= {blob.digest: blob for blob in manifest.blobs if blob.distributable}
+        for child in manifest.children:
+            if child.distributable and _is_wanted(child, platforms):
+                await self.add(repository, child.digest, platforms)
+
+
+async def manifest_of(repository: Repository, digest: Digest) -> Manifest | None:
+    """Return a manifest that is here, None where it is not."""
+    try:
+        held = await repository.manifest(digest)
+    except (ManifestUnknown, NameUnknown):
+        return None
+    return Manifest.parse(held.data, held.media_type, digest.algorithm)
+
+
+def _is_wanted(child: Descriptor, platforms: Sequence[Platform] | None) -> bool:
+    if platforms is None or child.platform is None:
+        return platforms is None
+    return any(platform.matches(child.platform) for platform in platforms)
