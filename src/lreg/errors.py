@@ -184,6 +184,36 @@ class Unavailable(RegistryError):
     code, status, exit_code = "UNAVAILABLE", 503, 6
 
 
+class NamespaceUnknown(NameUnknown):
+    """Nothing is fetched from that host: put [upstream."HOST"] into lreg.toml to allow it."""
+
+
+class UpstreamFailed(RegistryError):
+    """The upstream can't be reached, or did not answer as a registry does."""
+
+    code, status, exit_code = "UNAVAILABLE", 502, 6
+
+
+class UpstreamUnreachable(UpstreamFailed):
+    """The upstream can't be reached."""
+
+
+class UpstreamTimeout(UpstreamFailed):
+    """The upstream did not answer in time."""
+
+    status = 504
+
+
+class UpstreamDenied(Denied):
+    """The upstream does not give this to us: it may need credentials."""
+
+
+class LoopDetected(UpstreamFailed):
+    """This registry was to fetch from itself: its own names lead back here."""
+
+    status = 508
+
+
 class Unreachable(Unavailable):
     """Nothing answers at that address."""
 

@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from lreg.errors import RegistryError, TransferBroken, Unsupported
 from lreg.oci.digest import Digest
-from lreg.registry import responses, routes
+from lreg.registry import admin, responses, routes
 from lreg.registry.handlers import blobs, listings, manifests
 from lreg.registry.http.messages import Response
 from lreg.registry.routes import ReadBlob, ReadManifest, route
+from lreg.upstream.names import namespace_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from typing import Any
 
+    from lreg.registry.admin.routes import AdminCall
     from lreg.registry.auth import Policy
     from lreg.registry.http.messages import Request
+    from lreg.registry.pulls import Pulls
     from lreg.registry.records import Records
     from lreg.registry.routes import Call
-    from lreg.store.protocol import Store
+    from lreg.store.protocol import Repositories
+    from lreg.upstream.mirror import Mirror
 
-_HANDLERS: dict[type, Callable[[Store, Any, Request], Awaitable[Response]]] = {
+_HANDLERS: dict[type, Callable[[Repositories, Any, Request], Awaitable[Response]]] = {
     routes.ReadBlob: blobs.read_blob,
     routes.DeleteBlob: blobs.delete_blob,
     routes.StartUpload: blobs.start_upload,
@@ -38,27 +43,31 @@ _HANDLERS: dict[type, Callable[[Store, Any, Request], Awaitable[Response]]] = {
     routes.ListRepositories: listings.list_repositories,
     routes.ListTags: listings.list_tags,
 }
+_READS = (ReadManifest, ReadBlob)
 _DELETES = (routes.DeleteBlob, routes.DeleteManifest)
 # The client closed the connection: nobody sees this status but the log (nginx's number for it).
 _CLIENT_LEFT = 499
 
 
 class Registry:
-    """Answers requests from a store."""
+    """Answers requests from a store, and from the internet behind it."""
 
     def __init__(
-        self, store: Store, policy: Policy, records: Records, *, allow_delete: bool
+        self, mirror: Mirror, policy: Policy, records: Records, pulls: Pulls, *, allow_delete: bool
     ) -> None:
-        """Serve `store` to whom `policy` allows, noting everything in `records`."""
-        self._store = store
+        """Serve `mirror` to whom `policy` allows, noting everything in `records` and `pulls`."""
+        self._mirror = mirror
         self._policy = policy
         self._records = records
+        self._pulls = pulls
         self._allow_delete = allow_delete
 
     def handle(self, request: Request) -> Response | Awaitable[Response]:
         """Return the response, at once where what is asked for lies in memory."""
         try:
-            call = route(request.method, request.path)
+            if ours := admin.route(request.method, request.path):
+                return self._administer(ours, request)
+            call = self._canonical(route(request.method, request.path), request)
             if response := self._at_once(call, request):
                 return response
         except RegistryError as problem:
@@ -67,33 +76,72 @@ class Registry:
 
     def finished(self, request: Request, response: Response, sent: int) -> None:
         """Note that a response is over."""
+        if upstream := response.fields.get("upstream"):
+            self._mirror.figures.served[str(upstream)] += sent
         self._records.note(_call_name(request), request, response, sent)
 
+    def _canonical(self, call: Call, request: Request) -> Call:
+        """Return the call with the canonical name of the repository that it means."""
+        if not isinstance(call, routes.NAMED):
+            return call
+        name = self._mirror.canonical(call.name, request.query, request.headers)
+        return call if name is call.name else replace(call, name=name)
+
     def _at_once(self, call: Call, request: Request) -> Response | None:
-        match call:
-            case ReadManifest(name, want):
-                held, immutable = self._store.repository(name).held(want), isinstance(want, Digest)
-            case ReadBlob(name, digest):
-                held, immutable = self._store.repository(name).held_blob(digest), True
-            case _:
-                return None
-        return responses.content(request, held, immutable=immutable) if held else None
+        if not isinstance(call, _READS) or self._mirror.is_private(call.name):
+            return None
+        repository = self._mirror.repository(call.name)
+        if isinstance(call, ReadManifest):
+            held, immutable = repository.held(call.want), isinstance(call.want, Digest)
+            if held:
+                self._pulls.note(request, call.name, call.want, held.digest)
+        else:
+            held, immutable = repository.held_blob(call.digest), True
+        if held is None:
+            return None
+        return self._marked(call, request, responses.content(request, held, immutable=immutable))
 
     async def _answer(self, call: Call, request: Request) -> Response:
         try:
             if handler := _HANDLERS.get(type(call)):
                 await self._allow(call, request)
-                return await handler(self._store, call, request)
-            return await self._own(call, request)
+                response = await handler(self._mirror, call, request)
+                if isinstance(call, ReadManifest):
+                    digest = Digest.parse(response.headers["Docker-Content-Digest"])
+                    self._pulls.note(request, call.name, call.want, digest)
+            else:
+                response = await self._own(call, request)
+        except RegistryError as problem:
+            response = responses.error(problem)
+        except TransferBroken as problem:
+            return Response(_CLIENT_LEFT, fields={"broken": str(problem)})
+        return self._marked(call, request, response)
+
+    async def _administer(self, call: AdminCall, request: Request) -> Response:
+        try:
+            if call.changes:
+                await self._policy.require_writer(request)
+            return await admin.answer(self._mirror, self._pulls, call, request)
         except RegistryError as problem:
             return responses.error(problem)
         except TransferBroken as problem:
             return Response(_CLIENT_LEFT, fields={"broken": str(problem)})
 
+    def _marked(self, call: Call, request: Request, response: Response) -> Response:
+        """Say in a response whose namespace it is of."""
+        if isinstance(call, routes.NAMED) and (upstream := self._mirror.upstream_of(call.name)):
+            response.fields["upstream"] = upstream.host
+            # distribution-spec, "Registry Proxying": who asks by ns is told that it counts.
+            if namespace_of(request.query):
+                response.headers["OCI-Namespace"] = upstream.host
+        return response
+
     async def _allow(self, call: Call, request: Request) -> None:
         """Raise unless this call is allowed to whoever sends it."""
         if isinstance(call, routes.WRITES):
             await self._policy.require_writer(request, f"repository:{call.name}:pull,push,delete")
+        elif isinstance(call, routes.NAMED) and self._mirror.is_private(call.name):
+            await self._policy.require_writer(request, f"repository:{call.name}:pull")
         if isinstance(call, _DELETES) and not self._allow_delete:
             raise Unsupported("deleting is switched off here: see the setting `delete`")
 

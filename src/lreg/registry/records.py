@@ -23,9 +23,11 @@ from prometheus_client import (
 
 from lreg import __version__
 from lreg.log import write_many
+from lreg.registry.collector import CacheCollector
 
 if TYPE_CHECKING:
     from lreg.registry.http.messages import Request, Response
+    from lreg.upstream.mirror import Mirror
 
 log = logging.getLogger("lreg.request")
 
@@ -38,7 +40,7 @@ _GATHER_LINES, _GATHER_SECONDS = 64, 0.1
 class Records:
     """Counts and logs requests."""
 
-    def __init__(self) -> None:
+    def __init__(self, mirror: Mirror) -> None:
         """Start at zero; to be made inside of a running event loop."""
         self._loop = asyncio.get_running_loop()
         self._clock = time.time() - self._loop.time()
@@ -66,6 +68,7 @@ class Records:
         Gauge("lreg_info", "This lreg.", ("version",), registry=self._registry).labels(
             __version__
         ).set(1)
+        self._registry.register(CacheCollector(mirror))
         self._counters: dict[tuple[str, int], Counter] = {}
         self._histograms: dict[str, Histogram] = {}
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from lreg.oci.ranges import parse_range
 from lreg.registry.http.messages import FileSlice, Response
-from lreg.store.protocol import Filed, Held
+from lreg.store.protocol import Growing, Held, Origin
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,6 +40,7 @@ def content(request: Request, found: Content, *, immutable: bool) -> Response:
         "ETag": etag,
         "Cache-Control": _FOREVER if immutable else _ASK_AGAIN,
         "Accept-Ranges": "bytes",
+        **_staleness(found),
     }
     asked = request.headers
     if "if-none-match" in asked and _names(asked["if-none-match"], etag):
@@ -49,9 +50,19 @@ def content(request: Request, found: Content, *, immutable: bool) -> Response:
         response = _ranged(asked["range"], found, headers)
     else:
         response = Response(200, headers, (_segment(found, 0, found.size),))
-    if isinstance(found, Filed):
+    if not isinstance(found, Held):
         response.release = partial(os.close, found.fd)
+    if found.origin is not Origin.HERE:
+        response.fields["origin"] = found.origin.value
     return response
+
+
+def _staleness(found: Content) -> dict[str, str]:
+    """Return the headers that mark what upstream could not be asked about (RFC 9111, 5.1, 5.5)."""
+    if not isinstance(found, Held) or found.origin is not Origin.STALE:
+        return {}
+    age = {} if found.age is None else {"Age": str(int(found.age))}
+    return age | {"Warning": '110 lreg "Response is Stale"'}
 
 
 def _names(condition: str, etag: str) -> bool:
@@ -63,14 +74,15 @@ def _names(condition: str, etag: str) -> bool:
 def _segment(found: Content, start: int, stop: int) -> Segment:
     if isinstance(found, Held):
         return found.data[start:stop]
-    return FileSlice(found.fd, start, stop - start)
+    reach = found.reach if isinstance(found, Growing) else None
+    return FileSlice(found.fd, start, stop - start, reach)
 
 
 def _ranged(header: str, found: Content, headers: dict[str, str]) -> Response:
     try:
         ranges = parse_range(header, found.size)
     except Exception:
-        if isinstance(found, Filed):
+        if not isinstance(found, Held):
             os.close(found.fd)
         raise
     if ranges is None:

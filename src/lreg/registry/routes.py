@@ -155,6 +155,20 @@ Call = (
     | ListTags
     | ListReferrers
 )
+NAMED = (
+    ReadBlob,
+    DeleteBlob,
+    StartUpload,
+    ReadUpload,
+    AppendUpload,
+    FinishUpload,
+    CancelUpload,
+    ReadManifest,
+    PutManifest,
+    DeleteManifest,
+    ListTags,
+    ListReferrers,
+)
 WRITES = (
     StartUpload,
     ReadUpload,

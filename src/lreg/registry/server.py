@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING
 from lreg.registry.app import Registry
 from lreg.registry.auth import TOKEN_USER, Accounts, Policy, ensure_token
 from lreg.registry.http.server import HttpServer
+from lreg.registry.pulls import Pulls
 from lreg.registry.records import Records
 from lreg.registry.sockets import bind, tls_context
 from lreg.store.filesystem import FilesystemStore
+from lreg.upstream.mirror import Mirror
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,8 +42,10 @@ async def serve(config: Config, ready: Callable[[list[str]], None]) -> None:
     listeners = bind(config.listen, tls=context is not None)
     store = FilesystemStore(config.store, upload_expiry=config.upload_expiry)
     await store.open()
-    records = Records()
-    registry = Registry(store, _policy(config), records, allow_delete=config.delete)
+    mirror = Mirror(config, store)
+    pulls = Pulls(config.store / "lreg" / "pulls")
+    records = Records(mirror)
+    registry = Registry(mirror, _policy(config), records, pulls, allow_delete=config.delete)
     server = HttpServer(registry)
     records.connections.set_function(lambda: len(server.connections))
     stop = _stop_signal()
@@ -54,6 +58,8 @@ async def serve(config: Config, ready: Callable[[list[str]], None]) -> None:
     log.info("server.stopping", extra={"grace": config.grace})
     await server.close(config.grace)
     records.flush()
+    await mirror.close()
+    await pulls.close()
     await store.close()
     log.info("server.stopped")
 

@@ -7,10 +7,11 @@ they return is visible to another reader before it is complete, verified and dur
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from lreg.oci.descriptor import Descriptor
     from lreg.oci.digest import Algorithm, Digest
@@ -18,13 +19,28 @@ if TYPE_CHECKING:
     from lreg.oci.reference import RepositoryName, Tag
 
 
+class Origin(StrEnum):
+    """How content that is given out came to be here."""
+
+    HERE = "here"
+    CACHE = "cache"
+    STALE = "stale"
+    UPSTREAM = "upstream"
+
+
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Small content, whole in memory."""
+    """Small content, whole in memory.
+
+    Attributes:
+        age: of what is stale, how many seconds ago it was known to be right.
+    """
 
     digest: Digest
     media_type: str
     data: bytes
+    origin: Origin = Origin.HERE
+    age: float | None = None
 
     @property
     def size(self) -> int:
@@ -40,11 +56,29 @@ class Filed:
     media_type: str
     size: int
     fd: int
+    origin: Origin = Origin.HERE
+
+
+@dataclass(frozen=True, slots=True)
+class Growing:
+    """Content that is still coming, in an open file: whoever gets it closes `fd` when done.
+
+    Attributes:
+        reach: waits until there are bytes beyond an offset, and returns how far they may be read;
+            raises TransferBroken where they will never come.
+    """
+
+    digest: Digest
+    media_type: str
+    size: int
+    fd: int
+    reach: Callable[[int], Awaitable[int]]
+    origin: Origin = Origin.UPSTREAM
 
 
 T_co = TypeVar("T_co", covariant=True)
 
-Content = Held | Filed
+Content = Held | Filed | Growing
 BLOB_TYPE = "application/octet-stream"
 
 
@@ -164,7 +198,17 @@ class Repository(Protocol):
         """Return a descriptor of every manifest here whose subject is `subject`, sorted."""
 
 
-class Store(Protocol):
+class Repositories(Protocol):
+    """What handlers serve: repositories by their names."""
+
+    def repository(self, name: RepositoryName) -> Repository:
+        """Return a handle on the repository called `name`."""
+
+    async def repositories(self, limit: int, last: str = "") -> Page[RepositoryName]:
+        """Return up to `limit` repositories after `last`, sorted by byte."""
+
+
+class Store(Repositories, Protocol):
     """Everything that one registry holds."""
 
     async def open(self) -> None:
@@ -172,9 +216,3 @@ class Store(Protocol):
 
     async def close(self) -> None:
         """Let go of everything; uploads that are not finished can be continued after `open`."""
-
-    def repository(self, name: RepositoryName) -> Repository:
-        """Return a handle on the repository called `name`."""
-
-    async def repositories(self, limit: int, last: str = "") -> Page[RepositoryName]:
-        """Return up to `limit` repositories after `last`, sorted by byte."""

@@ -22,22 +22,22 @@ if TYPE_CHECKING:
         ReadUpload,
         StartUpload,
     )
-    from lreg.store.protocol import Repository, Store, Upload
+    from lreg.store.protocol import Repositories, Repository, Upload
 
 
-async def read_blob(store: Store, call: ReadBlob, request: Request) -> Response:
+async def read_blob(store: Repositories, call: ReadBlob, request: Request) -> Response:
     """Serve one blob; spec, "Pulling blobs"."""
     blob = await store.repository(call.name).blob(call.digest)
     return responses.content(request, blob, immutable=True)
 
 
-async def delete_blob(store: Store, call: DeleteBlob, request: Request) -> Response:
+async def delete_blob(store: Repositories, call: DeleteBlob, request: Request) -> Response:
     """Forget a blob in one repository; spec, "Deleting Blobs"."""
     await store.repository(call.name).delete_blob(call.digest)
     return Response(202)
 
 
-async def start_upload(store: Store, call: StartUpload, request: Request) -> Response:
+async def start_upload(store: Repositories, call: StartUpload, request: Request) -> Response:
     """Begin an upload, take a whole blob, or mount one; spec, "Pushing blobs"."""
     repository = store.repository(call.name)
     parameters = request.parameters()
@@ -55,13 +55,13 @@ async def start_upload(store: Store, call: StartUpload, request: Request) -> Res
     return _progress(repository, await repository.start_upload(algorithm), 202)
 
 
-async def read_upload(store: Store, call: ReadUpload, request: Request) -> Response:
+async def read_upload(store: Repositories, call: ReadUpload, request: Request) -> Response:
     """Tell where an upload stands; spec, "Pushing a blob in chunks", the status after a 416."""
     repository = store.repository(call.name)
     return _progress(repository, repository.upload(call.upload), 204)
 
 
-async def append_upload(store: Store, call: AppendUpload, request: Request) -> Response:
+async def append_upload(store: Repositories, call: AppendUpload, request: Request) -> Response:
     """Take a chunk, or a stream without a range; spec, "Pushing a blob in chunks"."""
     repository = store.repository(call.name)
     upload = repository.upload(call.upload)
@@ -69,7 +69,7 @@ async def append_upload(store: Store, call: AppendUpload, request: Request) -> R
     return _progress(repository, upload, 202)
 
 
-async def finish_upload(store: Store, call: FinishUpload, request: Request) -> Response:
+async def finish_upload(store: Repositories, call: FinishUpload, request: Request) -> Response:
     """Take the rest and end the upload; spec, "Pushing a blob in chunks", closing the session."""
     repository = store.repository(call.name)
     upload = repository.upload(call.upload)
@@ -78,7 +78,7 @@ async def finish_upload(store: Store, call: FinishUpload, request: Request) -> R
     return await _finish(repository, upload, Digest.parse(named[0]), request)
 
 
-async def cancel_upload(store: Store, call: CancelUpload, request: Request) -> Response:
+async def cancel_upload(store: Repositories, call: CancelUpload, request: Request) -> Response:
     """Forget an upload; spec, "Cancel a blob upload"."""
     await store.repository(call.name).upload(call.upload).cancel()
     return Response(204)

@@ -10,10 +10,12 @@ from lreg.registry.pages import Window
 if TYPE_CHECKING:
     from lreg.registry.http.messages import Request, Response
     from lreg.registry.routes import ListRepositories, ListTags
-    from lreg.store.protocol import Store
+    from lreg.store.protocol import Repositories
 
 
-async def list_repositories(store: Store, call: ListRepositories, request: Request) -> Response:
+async def list_repositories(
+    store: Repositories, call: ListRepositories, request: Request
+) -> Response:
     """List repositories by name."""
     window = Window.of(request)
     page = await store.repositories(window.limit, window.last)
@@ -21,7 +23,7 @@ async def list_repositories(store: Store, call: ListRepositories, request: Reque
     return responses.json_body({"repositories": names}, window.links(request, page))
 
 
-async def list_tags(store: Store, call: ListTags, request: Request) -> Response:
+async def list_tags(store: Repositories, call: ListTags, request: Request) -> Response:
     """List the tags of one repository; spec, "Listing Tags"."""
     window = Window.of(request)
     page = await store.repository(call.name).tags(window.limit, window.last)

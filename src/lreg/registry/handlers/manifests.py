@@ -16,19 +16,19 @@ from lreg.registry.http.messages import Response
 if TYPE_CHECKING:
     from lreg.registry.http.messages import Request
     from lreg.registry.routes import DeleteManifest, ListReferrers, PutManifest, ReadManifest
-    from lreg.store.protocol import Store
+    from lreg.store.protocol import Repositories
 
 # Parsing a larger manifest would keep the event loop for milliseconds.
 _PARSE_IN_THREAD = 256 << 10
 
 
-async def read_manifest(store: Store, call: ReadManifest, request: Request) -> Response:
+async def read_manifest(store: Repositories, call: ReadManifest, request: Request) -> Response:
     """Serve one manifest, as it was pushed; spec, "Pulling manifests"."""
     manifest = await store.repository(call.name).manifest(call.want)
     return responses.content(request, manifest, immutable=isinstance(call.want, Digest))
 
 
-async def put_manifest(store: Store, call: PutManifest, request: Request) -> Response:
+async def put_manifest(store: Repositories, call: PutManifest, request: Request) -> Response:
     """Take a manifest under a tag, or under its digest and any tags; spec, "Pushing Manifests"."""
     tags = [Tag.parse(tag) for tag in request.parameters().get("tag", ())]
     algorithm = Algorithm.SHA256
@@ -52,13 +52,13 @@ async def put_manifest(store: Store, call: PutManifest, request: Request) -> Res
     return Response(201, headers)
 
 
-async def delete_manifest(store: Store, call: DeleteManifest, request: Request) -> Response:
+async def delete_manifest(store: Repositories, call: DeleteManifest, request: Request) -> Response:
     """Forget a tag, or a manifest and its tags; spec, "Deleting tags", "Deleting Manifests"."""
     await store.repository(call.name).delete_manifest(call.want)
     return Response(202)
 
 
-async def list_referrers(store: Store, call: ListReferrers, request: Request) -> Response:
+async def list_referrers(store: Repositories, call: ListReferrers, request: Request) -> Response:
     """List what refers to a manifest, pushed already or not; spec, "Listing Referrers"."""
     found = await store.repository(call.name).referrers(call.subject)
     headers = {}

@@ -155,6 +155,9 @@ class Connection(asyncio.BufferedProtocol):
         self._closing = True
         if not self._busy:
             self._transport.close()
+        elif self._heard_all and self._outgoing.waits_for_us:
+            # It has most likely hung up; there is no time left to find out.
+            self.abort()
 
     @property
     def is_flushed(self) -> bool:

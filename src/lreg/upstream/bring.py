@@ -1,0 +1,185 @@
+"""Whole images brought on request (`lreg cache`), through the fills that clients' pulls use."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from lreg.client.progress import Outcome, Tally
+from lreg.errors import ManifestUnknown, NamespaceUnknown, TransferBroken, UpstreamFailed
+from lreg.oci.digest import Digest
+from lreg.oci.manifest import Manifest
+from lreg.oci.platform import Platform
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Coroutine, Iterable
+
+    from lreg.client.progress import Progress
+    from lreg.oci.descriptor import Descriptor
+    from lreg.oci.reference import Reference
+    from lreg.store.protocol import Held
+    from lreg.upstream.mirror import Mirror
+    from lreg.upstream.repository import CachedRepository
+
+
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """What bringing an image did.
+
+    Attributes:
+        root: the manifest or index that its tag means here.
+        fetched: blobs that came from upstream, with the bytes that did.
+        here: blobs that were here already, with the bytes that were.
+    """
+
+    root: Descriptor
+    fetched: Tally = field(default_factory=Tally)
+    here: Tally = field(default_factory=Tally)
+
+
+async def bring(
+    mirror: Mirror,
+    reference: Reference,
+    platforms: tuple[Platform, ...] | None,
+    listener: Progress,
+) -> Brought:
+    """Bring an image with everything that it names, and return what that took.
+
+    A cached tag is asked about first; where upstream can't be asked, what is here stays.
+
+    Args:
+        mirror: the registry here.
+        reference: the image, with its host named.
+        platforms: of an index these; () the upstream's `platforms`, else this machine's; None all.
+        listener: hears of every blob.
+
+    Raises:
+        NamespaceUnknown: nothing is fetched from that host.
+        ManifestUnknown: upstream does not have it, or not for that platform.
+        UpstreamFailed, UpstreamDenied, TooManyRequests: it is not here, and upstream does not give
+            it.
+    """
+    host = reference.host or ""
+    name = mirror.names.upstream_name(host, reference.repository)
+    if (repository := mirror.cached(name)) is None:
+        raise NamespaceUnknown(
+            f"{reference}: nothing is fetched from {host}: to allow that, put "
+            f'[upstream."{host}"] into lreg.toml'
+        )
+    began = time.monotonic()
+    root = await _current(repository, reference)
+    images = [image async for image in _images(repository, root, platforms)]
+    brought = Brought(root.descriptor)
+    blobs = {blob.digest: blob for image in images for blob in image.blobs if blob.distributable}
+    carrier = _Carrier(mirror, repository, listener, brought, began)
+    await _all(carrier.bring(blob) for blob in blobs.values())
+    return brought
+
+
+async def _all(work: Iterable[Coroutine[None, None, None]]) -> None:
+    """Run all of `work` to its end, then raise what failed first."""
+    for outcome in await asyncio.gather(*work, return_exceptions=True):
+        if isinstance(outcome, BaseException):
+            raise outcome
+
+
+async def _current(repository: CachedRepository, reference: Reference) -> Manifest:
+    selector = reference.selector
+    if not isinstance(selector, Digest):
+        # It is not cached yet, it is an own version, or upstream is out of reach.
+        with contextlib.suppress(ManifestUnknown, UpstreamFailed):
+            await repository.refresh(selector)
+    manifest = _parsed(await repository.manifest(selector))
+    if reference.digest and reference.tag:
+        await repository.local.put_fetched(manifest, reference.tag, time.time())
+    return manifest
+
+
+async def _images(
+    repository: CachedRepository, root: Manifest, platforms: tuple[Platform, ...] | None
+) -> AsyncIterator[Manifest]:
+    """Yield the image manifests of those platforms; a lone image whatever it is for."""
+    if not root.is_index:
+        yield root
+        return
+    wanted = platforms
+    if wanted == ():
+        wanted = repository.source.upstream.settings.platforms or (Platform.here(),)
+    chosen = [
+        child
+        for child in root.children
+        if child.distributable
+        and (
+            wanted is None
+            or (child.platform and any(each.matches(child.platform) for each in wanted))
+        )
+    ]
+    if not chosen:
+        offered = ", ".join(sorted({str(child.platform) for child in root.children}))
+        asked = ", ".join(map(str, wanted or ()))
+        raise ManifestUnknown(
+            f"{repository.name} has no image for {asked}, only for: {offered or 'none'}"
+        )
+    for child in chosen:
+        async for image in _images(
+            repository, _parsed(await repository.manifest(child.digest)), platforms
+        ):
+            yield image
+
+
+def _parsed(held: Held) -> Manifest:
+    return Manifest.parse(held.data, held.media_type, held.digest.algorithm)
+
+
+class _Carrier:
+    """Brings single blobs and counts them."""
+
+    def __init__(
+        self,
+        mirror: Mirror,
+        repository: CachedRepository,
+        listener: Progress,
+        brought: Brought,
+        began: float,
+    ) -> None:
+        self._fills = mirror.fills
+        self._repository = repository
+        self._listener = listener
+        self._brought = brought
+        self._began = began
+
+    async def bring(self, blob: Descriptor) -> None:
+        """Bring one blob and tell how that goes."""
+        if await self._repository.local.adopt(blob.digest):
+            # The manifest's own prefetch may have been quicker.
+            fetched = self._fills.brought_since(blob.digest, self._began)
+            if fetched is None:
+                self._done(blob, 0, Outcome.SKIPPED)
+            else:
+                self._listener.started(blob)
+                self._done(blob, fetched, Outcome.COPIED)
+            return
+        self._listener.started(blob)
+        fill = self._repository.source.bring(blob)
+        attempt = await asyncio.shield(fill.opened)
+        position = attempt.begin
+        self._listener.advanced(blob, position)
+        try:
+            while position < blob.size:
+                reached = await attempt.reach(position)
+                self._listener.advanced(blob, reached - position)
+                position = reached
+        except TransferBroken:
+            pass  # another attempt may do: the fill's end tells
+        await asyncio.shield(fill.done)
+        self._done(blob, blob.size - attempt.begin, Outcome.COPIED)
+
+    def _done(self, blob: Descriptor, fetched: int, outcome: Outcome) -> None:
+        if outcome is Outcome.COPIED:
+            self._brought.fetched.add(fetched)
+        if fetched < blob.size or outcome is Outcome.SKIPPED:
+            self._brought.here.add(blob.size - fetched)
+        self._listener.done(blob, outcome)

@@ -1,0 +1,42 @@
+"""How long what a tag means is believed (DESIGN.md, "Freshness")."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from lreg.upstreams import Ttl
+
+if TYPE_CHECKING:
+    from lreg.config import Config
+    from lreg.oci.reference import RepositoryName, Tag
+
+
+class Freshness:
+    """The rules of one configuration: the first that matches counts."""
+
+    def __init__(self, config: Config) -> None:
+        self._rules = config.freshness
+        self._default = Ttl("seconds", config.tag_ttl)
+        # Clients ask for the same few tags again and again.
+        self.of = lru_cache(maxsize=4096)(self._of)
+
+    def _of(self, name: RepositoryName, tag: Tag) -> Ttl:
+        """Return how long a tag of a canonical name is believed."""
+        text = f"{name}:{tag}"
+        return next((rule.ttl for rule in self._rules if rule.matches(text)), self._default)
+
+
+def left(ttl: Ttl, checked: float, now: float) -> float:
+    """Return for how many seconds from `now` on a check at `checked` is good; 0: ask again.
+
+    Both times are in seconds since 1970. A check in the future is none: the clock has jumped.
+    """
+    match ttl.mode:
+        case "immutable" | "offline":
+            return float("inf")
+        case "always":
+            return 0.0
+        case _:
+            age = now - checked
+            return max(0.0, ttl.seconds - age) if age >= 0 else 0.0

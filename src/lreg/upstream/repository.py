@@ -1,0 +1,304 @@
+"""Repositories in which upstream has a part, read as store.protocol.Repository says.
+
+A tag is answered by, in this order: what was pushed under its full name; what was pushed under its
+plain name, as the tools of a local registry do; what is cached, once it is fresh; upstream.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from lreg.errors import (
+    BlobUnknown,
+    ManifestUnknown,
+    NamespaceUnknown,
+    NameUnknown,
+    UpstreamDenied,
+    UpstreamFailed,
+    UpstreamUnreachable,
+)
+from lreg.oci.digest import Digest
+from lreg.oci.manifest import Manifest
+from lreg.store.protocol import Held, Origin
+from lreg.upstream.freshness import left
+from lreg.upstream.here import Here
+from lreg.upstream.source import Verdict
+
+if TYPE_CHECKING:
+    from lreg.errors import RegistryError
+    from lreg.oci.descriptor import Descriptor
+    from lreg.oci.reference import Tag
+    from lreg.store.caching import CachingRepository, CachingStore, Tagged
+    from lreg.store.protocol import Content, Page
+    from lreg.upstream.figures import Figures
+    from lreg.upstream.freshness import Freshness
+    from lreg.upstream.source import Source
+
+_ABSENT = (ManifestUnknown, BlobUnknown, NameUnknown)
+
+
+class CachedRepository(Here):
+    """A repository of an upstream.
+
+    Args:
+        local: the one here under its full name.
+        plain: the one here under its plain name.
+        source: upstream's.
+        freshness: how long tags are believed.
+        store: where both of them are.
+        figures: where to count.
+    """
+
+    def __init__(
+        self,
+        local: CachingRepository,
+        plain: CachingRepository,
+        source: Source,
+        freshness: Freshness,
+        store: CachingStore,
+        figures: Figures,
+    ) -> None:
+        super().__init__(local)
+        self.source = source
+        self._plain = plain
+        self._freshness = freshness
+        self._store = store
+        self._figures = figures
+        self._host = source.upstream.host
+
+    def held(self, want: Tag | Digest) -> Held | None:
+        """Return the manifest at once, where it lies in memory and may be given."""
+        if isinstance(want, Digest):
+            held = self.local.held(want) or self._plain.held(want)
+        else:
+            tagged = self.local.held_tag(want)
+            held = self.local.held(want) if tagged and self._is_settled(want, tagged) else None
+            held = held if held and tagged and held.digest == tagged.digest else None
+        self._figures.hits[self._host] += held is not None
+        return held
+
+    def held_blob(self, digest: Digest) -> Held | None:
+        """Return the blob at once, where it lies in memory."""
+        held = self.local.held_blob(digest) or self._plain.held_blob(digest)
+        self._figures.hits[self._host] += held is not None
+        return held
+
+    async def manifest(self, want: Tag | Digest, *, lazily: bool = False) -> Held:
+        """Return the manifest, from here or from upstream.
+
+        Args:
+            want: a tag or a digest.
+            lazily: whether to give up at once where upstream was out of reach a moment ago.
+
+        Raises:
+            ManifestUnknown: upstream does not have it either.
+            UpstreamFailed, UpstreamDenied, TooManyRequests: it is not here, and upstream does not
+                give it.
+        """
+        if isinstance(want, Digest):
+            return await self._by_digest(want, lazily=lazily)
+        tagged = await self.current(want)
+        if tagged and not tagged.record.cached:
+            return await self.local.manifest(want)
+        if self._plain.has_tag(want):
+            return await self._plain.manifest(want)
+        if tagged:
+            return await self._cached(want, tagged)
+        if self._freshness.of(self.name, want).mode == "offline":
+            raise UpstreamFailed(f"{self.name}:{want} is not here, and is not to be asked for")
+        return await self._fetched(want, lazily=lazily)
+
+    async def blob(self, digest: Digest) -> Content:
+        """Return the blob, from here or as it comes from upstream."""
+        for repository in (self.local, self._plain):
+            try:
+                found = await repository.blob(digest)
+            except _ABSENT:
+                continue
+            self._store.used(digest)
+            self._figures.hits[self._host] += 1
+            return replace(found, origin=Origin.CACHE)
+        self._figures.misses[self._host] += 1
+        return await self.source.blob(digest)
+
+    async def current(self, tag: Tag) -> Tagged | None:
+        """Return what a tag means here, an own version that has ended taken away."""
+        tagged = await self.local.tagged(tag)
+        until = tagged.record.until if tagged and not tagged.record.cached else None
+        if until is None or until > time.time():
+            return tagged
+        await self.local.undo(tag)
+        return await self.local.tagged(tag)
+
+    async def refresh(self, tag: Tag) -> bool:
+        """Ask upstream about a cached tag now; return whether it has moved.
+
+        Raises:
+            ManifestUnknown: it is not cached, or upstream has it no more.
+            UpstreamFailed: upstream could not be asked.
+        """
+        tagged = await self.current(tag)
+        if tagged is None or not tagged.record.cached:
+            raise ManifestUnknown(f"{self.name}:{tag} is not cached here")
+        verdict = await self.source.check(tag, tagged, anyway=True)
+        if verdict is Verdict.UNKNOWN:
+            raise UpstreamFailed(f"{self._host} could not be asked: {self.source.upstream.reason}")
+        return verdict is Verdict.MOVED
+
+    async def _by_digest(self, digest: Digest, *, lazily: bool) -> Held:
+        for repository in (self.local, self._plain):
+            try:
+                held = await repository.manifest(digest)
+            except _ABSENT:
+                continue
+            self._figures.hits[self._host] += 1
+            self._prefetch(held)
+            return replace(held, origin=Origin.CACHE)
+        return await self._fetched(digest, lazily=lazily)
+
+    async def _cached(self, tag: Tag, tagged: Tagged) -> Held:
+        """Return what is cached, once upstream has been asked where it is to be."""
+        now, origin = time.time(), Origin.CACHE
+        fresh = left(self._freshness.of(self.name, tag), tagged.record.checked, now) > 0
+        if not fresh and await self.source.check(tag, tagged) is Verdict.UNKNOWN:
+            origin = Origin.STALE
+        held = await self.local.manifest(tag)
+        self._figures.hits[self._host] += 1
+        self._figures.stale[self._host] += origin is Origin.STALE
+        self._prefetch(held)
+        age = max(0.0, now - tagged.record.checked) if origin is Origin.STALE else None
+        return replace(held, origin=origin, age=age)
+
+    async def _fetched(self, want: Tag | Digest, *, lazily: bool) -> Held:
+        self._figures.misses[self._host] += 1
+        manifest = await self.source.fetch(want, lazily=lazily)
+        held = Held(manifest.digest, manifest.media_type, manifest.raw, Origin.UPSTREAM)
+        tagged = None if isinstance(want, Digest) else await self.local.tagged(want)
+        if tagged is None or isinstance(want, Digest) or tagged.digest == manifest.digest:
+            return held
+        # It was pushed meanwhile.
+        return await self.local.manifest(want)
+
+    def _is_settled(self, tag: Tag, tagged: Tagged) -> bool:
+        """Return whether the tag means that, without anybody being asked."""
+        record, now = tagged.record, time.time()
+        if not record.cached:
+            return record.until is None or record.until > now
+        ttl = self._freshness.of(self.name, tag)
+        return not self._plain.has_tag(tag) and left(ttl, record.checked, now) > 0
+
+    def _prefetch(self, held: Held) -> None:
+        manifest = Manifest.parse(held.data, held.media_type, held.digest.algorithm)
+        self.source.prefetch(manifest)
+
+
+class PlainRepository(Here):
+    """A name of this registry: what is not here may be an image of the default upstream.
+
+    Nothing but a tag's or a manifest's name is ever told to that: a client that looks whether its
+    own blobs are here does not make it known what it is about to push.
+    """
+
+    def __init__(self, local: CachingRepository, cached: CachedRepository) -> None:
+        super().__init__(local)
+        self._cached = cached
+
+    def held(self, want: Tag | Digest) -> Held | None:
+        """Return the manifest at once, where it lies in memory and may be given."""
+        if held := self.local.held(want):
+            return held
+        if not isinstance(want, Digest) and self.local.has_tag(want):
+            return None
+        return self._cached.held(want)
+
+    def held_blob(self, digest: Digest) -> Held | None:
+        """Return the blob at once, where it lies in memory."""
+        return self.local.held_blob(digest) or self._cached.held_blob(digest)
+
+    async def manifest(self, want: Tag | Digest) -> Held:
+        """Return the manifest: this registry's, or the default upstream's of that name.
+
+        Raises:
+            ManifestUnknown: neither has it, or only this one could be asked.
+        """
+        try:
+            return await self.local.manifest(want)
+        except _ABSENT as missing:
+            try:
+                return await self._cached.manifest(want, lazily=True)
+            except (*_ABSENT, UpstreamUnreachable, UpstreamDenied) as error:
+                raise type(missing)(f"{missing}; {error}", detail=missing.detail) from error
+
+    async def blob(self, digest: Digest) -> Content:
+        """Return the blob, upstream's only where a manifest that was given out names it."""
+        try:
+            return await self.local.blob(digest)
+        except _ABSENT:
+            if not await self._cached.local.names_blob(digest):
+                raise
+        return await self._cached.blob(digest)
+
+
+class ForeignRepository(Here):
+    """A repository under a host that nothing is fetched from; what was pushed is there."""
+
+    def __init__(self, local: CachingRepository, plain: CachingRepository, host: str) -> None:
+        super().__init__(local)
+        self._plain = plain
+        self._host = host
+
+    def held(self, want: Tag | Digest) -> Held | None:
+        """Return the manifest at once, where it lies in memory."""
+        if held := self.local.held(want):
+            return held
+        if not isinstance(want, Digest) and self.local.has_tag(want):
+            return None
+        return self._plain.held(want)
+
+    def held_blob(self, digest: Digest) -> Held | None:
+        """Return the blob at once, where it lies in memory."""
+        return self.local.held_blob(digest) or self._plain.held_blob(digest)
+
+    async def manifest(self, want: Tag | Digest) -> Held:
+        """Return the manifest that was pushed under the full name or the plain one."""
+        try:
+            return await self.local.manifest(want)
+        except _ABSENT as missing:
+            try:
+                return await self._plain.manifest(want)
+            except _ABSENT:
+                raise self._unknown(missing) from None
+
+    async def blob(self, digest: Digest) -> Content:
+        """Return the blob that was pushed under the full name or the plain one."""
+        try:
+            return await self.local.blob(digest)
+        except _ABSENT as missing:
+            try:
+                return await self._plain.blob(digest)
+            except _ABSENT:
+                raise self._unknown(missing) from None
+
+    async def tags(self, limit: int, last: str = "") -> Page[Tag]:
+        """List the tags that were pushed here."""
+        try:
+            return await self.local.tags(limit, last)
+        except NameUnknown as missing:
+            raise self._unknown(missing) from None
+
+    async def referrers(self, subject: Digest) -> list[Descriptor]:
+        """List the referrers that were pushed here."""
+        await self.tags(0)
+        return await self.local.referrers(subject)
+
+    def _unknown(self, missing: RegistryError) -> RegistryError:
+        """Return what is missing; where there is no such repository, how one could be had."""
+        if not isinstance(missing, NameUnknown):
+            return missing
+        return NamespaceUnknown(
+            f"{missing}, and nothing is fetched from {self._host}: to allow that, put "
+            f'[upstream."{self._host}"] into lreg.toml',
+            detail=missing.detail,
+        )

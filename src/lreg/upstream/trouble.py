@@ -1,0 +1,68 @@
+"""What an upstream's failure means to those who asked this registry."""
+
+from __future__ import annotations
+
+from lreg.errors import (
+    BlobUnknown,
+    Denied,
+    EndpointUnknown,
+    LregError,
+    ManifestUnknown,
+    NameUnknown,
+    RegistryError,
+    StoreFull,
+    TlsFailed,
+    TooManyRequests,
+    TransferBroken,
+    Unauthorized,
+    Unreachable,
+    UpstreamDenied,
+    UpstreamFailed,
+    UpstreamTimeout,
+    UpstreamUnreachable,
+)
+
+# Upstream's word that there is no such thing: an answer, not a failure.
+ABSENT = (ManifestUnknown, NameUnknown, BlobUnknown, EndpointUnknown)
+# A 401 of the upstream is none of this registry: the client would log in here, in vain.
+_TOLD: tuple[tuple[tuple[type[LregError], ...], type[RegistryError]], ...] = (
+    ((Unauthorized, Denied), UpstreamDenied),
+    ((TooManyRequests,), TooManyRequests),
+    ((Unreachable, TlsFailed), UpstreamUnreachable),
+)
+
+
+def translated(error: LregError, missing: type[RegistryError]) -> RegistryError:
+    """Return what to tell a client of this registry about an upstream's error.
+
+    Args:
+        error: what the client library or the store raised.
+        missing: what a 404 means here.
+    """
+    if isinstance(error, UpstreamFailed | UpstreamDenied | StoreFull):
+        return error
+    if isinstance(error, ABSENT):
+        return missing(str(error))
+    kind = next((told for kinds, told in _TOLD if isinstance(error, kinds)), UpstreamFailed)
+    if kind is UpstreamFailed and is_timeout(error):
+        kind = UpstreamTimeout
+    if not isinstance(error, RegistryError):
+        return kind(str(error))
+    return kind(str(error), detail=error.detail, headers=error.headers)
+
+
+def is_timeout(error: BaseException) -> bool:
+    """Return whether an error was raised because nothing came in time."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, TimeoutError):
+            return True
+        cause = cause.__cause__
+    return False
+
+
+def is_broken(error: LregError) -> bool:
+    """Return whether trying again may help: the connection, or the upstream for a while."""
+    return isinstance(error, TransferBroken | TooManyRequests) or (
+        isinstance(error, RegistryError) and error.status in {502, 503, 504}
+    )
