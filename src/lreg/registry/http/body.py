@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from lreg.errors import ContentTooLarge
 from lreg.registry.http.parser import ChunkedDecoder
-from lreg.registry.http.transfer import readable, receive
+from lreg.registry.http.transfer import gone
+from lreg.transfer import finished, readable, receive
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,7 +91,7 @@ class Body:
             return
         while piece := await self._next():
             try:
-                await loop.run_in_executor(self._executor, sink, piece)
+                await finished(loop.run_in_executor(self._executor, sink, piece))
             finally:
                 self._recycle(piece)
         if self._broken:
@@ -105,9 +106,10 @@ class Body:
         self._full, self._filling, self._filled, self._paused = [], bytearray(), 0, False
         try:
             for piece in filter(len, early):
-                await loop.run_in_executor(self._executor, sink, piece)
+                await finished(loop.run_in_executor(self._executor, sink, piece))
             while self._left and not self._broken:
-                count = await loop.run_in_executor(self._executor, receive, sock, self._left, sink)
+                turn = loop.run_in_executor(self._executor, receive, sock, self._left, sink, gone)
+                count = await finished(turn)
                 self.received += count
                 self._progress()
                 if not count:

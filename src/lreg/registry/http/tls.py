@@ -16,7 +16,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
 from lreg.errors import TransferBroken
-from lreg.registry.http.transfer import PATIENCE_MS, SLICE, TURN, gone, own_socket, writable
+from lreg.registry.http.transfer import gone, own_socket
+from lreg.transfer import PATIENCE_MS, SLICE, TURN, finished, writable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -213,9 +214,10 @@ async def send_sealed(
         with own_socket(layer) as sock:
             while offset < end or rest:
                 before, waiting = offset, len(rest)
-                offset, rest = await loop.run_in_executor(
+                turn = loop.run_in_executor(
                     executor, _turn, sock, layer.seal, part.fd, offset, end, rest
                 )
+                offset, rest = await finished(turn)
                 if offset > before or len(rest) < waiting:
                     progress(offset - before)
                 else:

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from lreg.errors import TransferBroken
+from lreg.transfer import PATIENCE_MS, SLICE, TURN, duplicate, finished, writable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,14 +24,10 @@ if TYPE_CHECKING:
 
     from lreg.registry.http.messages import FileSlice
 
-SLICE = 256 << 10
 # Only for peers this near, in microseconds: a fixed buffer caps the window of any other.
 _NEAR = 500
 # struct tcp_info (linux/tcp.h): tcpi_min_rtt, an unsigned 32-bit number of microseconds.
 _TCP_INFO_SIZE, _MIN_RTT = 152, 148
-# How long a thread stays with one transfer: while the peer does nothing, and in all.
-PATIENCE_MS = 5
-TURN = 0.05
 
 
 def tune(sock: socket.socket) -> None:
@@ -66,7 +63,8 @@ async def send_file(
     offset, end = part.offset, part.offset + part.size
     with own_socket(transport) as sock:
         while offset < end:
-            sent = await loop.run_in_executor(executor, _turn, sock, part.fd, offset, end)
+            turn = loop.run_in_executor(executor, _turn, sock, part.fd, offset, end)
+            sent = await finished(turn)
             if sent:
                 offset += sent
                 progress(sent)
@@ -81,16 +79,12 @@ def own_socket(transport: asyncio.Transport) -> Iterator[int]:
     Raises:
         TransferBroken: the peer is gone.
     """
-    original: socket.socket = transport.get_extra_info("socket")
-    try:
-        tune(original)
-        sock = os.dup(original.fileno())
-    except OSError as error:
-        raise gone(error) from error
-    try:
+    with duplicate(transport, gone) as sock:
+        try:
+            tune(transport.get_extra_info("socket"))
+        except OSError as error:
+            raise gone(error) from error
         yield sock
-    finally:
-        os.close(sock)
 
 
 def gone(error: OSError) -> TransferBroken:
@@ -117,61 +111,3 @@ def _turn(sock: int, file: int, offset: int, end: int) -> int:
             raise TransferBroken("the file ended before its size")
         offset += sent
     return offset - start
-
-
-def receive(sock: int, size: int, sink: Callable[[memoryview], None]) -> int:
-    """Give `sink` what the peer sends, for one turn; return how many bytes, at most `size`.
-
-    The pieces are large enough for hashing at full speed, and small enough to stay in a core's
-    cache from the socket to the file.
-
-    Raises:
-        TransferBroken: the peer went away; what it had sent was given to `sink`.
-    """
-    until = time.monotonic() + TURN
-    poller = select.poll()
-    poller.register(sock, select.POLLIN)
-    buffer = memoryview(bytearray(min(SLICE, size)))
-    taken = filled = 0
-    quiet = False
-    while taken < size and not quiet and time.monotonic() < until:
-        room = buffer[filled : min(len(buffer), size - taken)]
-        try:
-            count = os.readv(sock, [room])
-        except BlockingIOError:
-            quiet = not poller.poll(PATIENCE_MS)
-            count = 0
-        except OSError as error:
-            sink(buffer[:filled])
-            raise gone(error) from error
-        else:
-            if not count:
-                sink(buffer[:filled])
-                raise TransferBroken("the client went away before the end of its body")
-        filled += count
-        if filled and (quiet or filled == min(len(buffer), size - taken)):
-            sink(buffer[:filled])
-            taken, filled = taken + filled, 0
-    if filled:
-        sink(buffer[:filled])
-    return taken + filled
-
-
-async def readable(loop: asyncio.AbstractEventLoop, sock: int) -> None:
-    """Wait until the socket has bytes again, or is broken."""
-    ready: asyncio.Future[None] = loop.create_future()
-    loop.add_reader(sock, ready.set_result, None)
-    try:
-        await ready
-    finally:
-        loop.remove_reader(sock)
-
-
-async def writable(loop: asyncio.AbstractEventLoop, sock: int) -> None:
-    """Wait until the socket takes bytes again, or is broken."""
-    ready: asyncio.Future[None] = loop.create_future()
-    loop.add_writer(sock, ready.set_result, None)
-    try:
-        await ready
-    finally:
-        loop.remove_writer(sock)

@@ -1,0 +1,136 @@
+"""Large bodies between sockets and threads: what receives them, what waits for the threads.
+
+Measured (DESIGN.md, "HTTP engine"): pieces of this size stay in a core's cache from the socket to
+the file, and are large enough for hashing at full speed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import select
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Iterator
+
+    from lreg.errors import TransferBroken
+
+T = TypeVar("T")
+
+SLICE = 256 << 10
+# How long a thread stays with one transfer: while the peer does nothing, and in all.
+PATIENCE_MS = 5
+TURN = 0.05
+
+
+@contextmanager
+def duplicate(
+    transport: asyncio.BaseTransport, broken: Callable[[OSError], TransferBroken]
+) -> Iterator[int]:
+    """Give a duplicate of a connection's socket: it stays valid whoever closes the other.
+
+    Args:
+        transport: of the connection.
+        broken: makes the error that is raised where the connection is gone.
+    """
+    original: socket.socket = transport.get_extra_info("socket")
+    try:
+        sock = os.dup(original.fileno())
+    except OSError as error:
+        raise broken(error) from error
+    try:
+        yield sock
+    finally:
+        os.close(sock)
+
+
+def receive(
+    sock: int,
+    size: int,
+    sink: Callable[[memoryview], None],
+    broken: Callable[[OSError], TransferBroken],
+) -> int:
+    """Give `sink` what the peer sends, for one turn; return how many bytes, at most `size`.
+
+    Args:
+        sock: to receive from; it does not block.
+        size: how many bytes of the body are still to come.
+        sink: called with every piece, which is valid during the call.
+        broken: makes the error that is raised where the peer goes away before that; what it had
+            sent was given to `sink`.
+    """
+    until = time.monotonic() + TURN
+    poller = select.poll()
+    poller.register(sock, select.POLLIN)
+    buffer = memoryview(bytearray(min(SLICE, size)))
+    taken = filled = 0
+    quiet = False
+    while taken < size and not quiet and time.monotonic() < until:
+        room = buffer[filled : min(len(buffer), size - taken)]
+        try:
+            count = os.readv(sock, [room])
+        except BlockingIOError:
+            quiet = not poller.poll(PATIENCE_MS)
+            count = 0
+        except OSError as error:
+            sink(buffer[:filled])
+            raise broken(error) from error
+        else:
+            if not count:
+                sink(buffer[:filled])
+                early = ConnectionResetError(f"{size - taken - filled} bytes were still to come")
+                raise broken(early) from early
+        filled += count
+        if filled and (quiet or filled == min(len(buffer), size - taken)):
+            sink(buffer[:filled])
+            taken, filled = taken + filled, 0
+    if filled:
+        sink(buffer[:filled])
+    return taken + filled
+
+
+async def finished(work: asyncio.Future[T]) -> T:
+    """Return what a thread's work comes to, or raise what it raised.
+
+    Whoever is cancelled meanwhile goes on only when the thread has ended too: what it works on,
+    a descriptor or a hash, is then nobody's any more.
+    """
+    cancelled: asyncio.CancelledError | None = None
+    while not work.done():
+        try:
+            await asyncio.wait([work])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is None:
+        return work.result()
+    work.exception()  # nobody has to be told
+    raise cancelled
+
+
+async def readable(loop: asyncio.AbstractEventLoop, sock: int) -> None:
+    """Wait until the socket has bytes again, or is broken."""
+    ready: asyncio.Future[None] = loop.create_future()
+    loop.add_reader(sock, _settle, ready)
+    try:
+        await ready
+    finally:
+        loop.remove_reader(sock)
+
+
+async def writable(loop: asyncio.AbstractEventLoop, sock: int) -> None:
+    """Wait until the socket takes bytes again, or is broken."""
+    ready: asyncio.Future[None] = loop.create_future()
+    loop.add_writer(sock, _settle, ready)
+    try:
+        await ready
+    finally:
+        loop.remove_writer(sock)
+
+
+def _settle(ready: asyncio.Future[None]) -> None:
+    if not ready.done():  # the waiter may have been cancelled in the same step of the loop
+        ready.set_result(None)
