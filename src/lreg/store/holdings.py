@@ -99,7 +99,8 @@ class Survey:
         for digest in self._tree.linked(folder):
             path = link(digest)
             if (file := self._behind(path, digest)) is not None:
-                yield digest, path, file
+                # One object a digest, however many repositories hold it.
+                yield file.target if file.target == digest else digest, path, file
 
     def _behind(self, path: str, digest: Digest) -> _File | None:
         """Return what lies behind the link called `digest`, None where either is missing."""

@@ -137,7 +137,8 @@ class Tree:
     def link_pushed(self, path: str, target: Digest) -> None:
         """Link content that a client brought; that it also came from upstream is forgotten."""
         with self._alone(path):
-            self._unmark(path)
+            if self._unmark(path):
+                files.fsync_directory(os.path.dirname(path))
             self.add_link(path, target)
 
     def link_fetched(self, path: str, target: Digest) -> None:
@@ -269,6 +270,10 @@ class Tree:
         """Return the lock under which a link and its marker change together."""
         return self._locks[hash(path) % _LOCKS]
 
-    def _unmark(self, path: str) -> None:
-        with contextlib.suppress(FileNotFoundError):
+    def _unmark(self, path: str) -> bool:
+        """Remove the marker of a link; return whether there was one."""
+        try:
             os.unlink(marker(path))
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        return True

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,7 +15,6 @@ from tests.contract.making import NAME
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
-    from pathlib import Path
 
     from lreg.store.repository import FiledRepository
 
@@ -52,3 +53,11 @@ def small_disk(tmp_path: Path) -> Iterator[Callable[[Path, str], Path]]:
     yield mount
     for folder in mounted:
         subprocess.run(["umount", folder], check=True)
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """A folder in memory, where there is one: thousands of fsyncs would take minutes elsewhere."""
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    with tempfile.TemporaryDirectory(prefix="lreg-crash-", dir=memory) as folder:
+        yield Path(folder)
