@@ -31,7 +31,6 @@ FLOORS = {
     "upstreams": 4,
     "config": 5,
     "log": 5,
-    "admin": 6,
     "certificates": 6,
     "store": 7,
     "client": 7,

@@ -112,10 +112,11 @@ async def _bring(
     from lreg.images.lock import read  # noqa: PLC0415
 
     locked = read(lock) if lock else ()
-    own = [one for one in locked if one.reference.host is None]
-    wanted = wanted_of(one for one in locked if one.reference.host) if lock else named
     async with Registries(access) as registries:
         admin = await Admin.find(await registries.local())
+        hosts = admin.about.upstreams if admin else {one.reference.host for one in locked} - {None}
+        own = [one for one in locked if one.reference.host not in hosts]
+        wanted = wanted_of(one for one in locked if one not in own) if lock else named
         lacking = await missing_of(registries, own) if own else []
         with shown(quiet=quiet) as progress:
             if admin:

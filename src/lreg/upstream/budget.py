@@ -43,6 +43,8 @@ class Budget:
         self._in_flight = in_flight
         # At least as many bytes as there are; infinite until they were counted.
         self._size = float("inf")
+        # How many of them may go later, when they are not in use any more.
+        self._left = 0
         self._task: asyncio.Task[None] | None = None
         self._again: asyncio.TimerHandle | None = None
 
@@ -71,8 +73,7 @@ class Budget:
             log.warning("cache.not_evicted", extra={"error": str(error)})
         finally:
             self._task = None
-        if self._size > self._limit and self._again is None:
-            # What is in use now may go when nobody has used it for a while.
+        if self._size > self._limit and self._left and self._again is None:
             self._again = asyncio.get_running_loop().call_later(_IDLE, self._retry)
 
     def _retry(self) -> None:
@@ -83,7 +84,7 @@ class Budget:
         """Let the least recently used go until the rest fits; return how many bytes that freed."""
         holdings = await self._store.holdings()
         evictable, pinned = _evictable(holdings), await _pinned(self._store, holdings)
-        self._size = sum((evictable | pinned).values())
+        self._size, self._left = sum((evictable | pinned).values()), sum(evictable.values())
         if not self._limit or self._size <= self._limit:
             return 0
         used = {digest: when for one in holdings for digest, when in one.used.items()}
@@ -95,7 +96,7 @@ class Budget:
             going.append(digest)
             excess -= evictable[digest]
         freed = await self._store.evict(going, _IDLE)
-        self._size -= freed
+        self._size, self._left = self._size - freed, self._left - freed
         log.info("cache.evicted", extra={"freed": freed, "left": int(self._size)})
         return freed
 

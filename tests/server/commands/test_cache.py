@@ -93,6 +93,15 @@ def test_again(caching: Lreg, hub: Upstream) -> None:
     assert blobs_sent(hub) == before
 
 
+def test_names_of_docker_hub(caching: Lreg, hub: Upstream) -> None:
+    """However Docker Hub is called, with a port or by an alias, it is docker.io."""
+    image = hello("names")
+    hub.hold("library/names", image, "1")
+    for host in ("index.docker.io", "registry-1.docker.io:443", "docker.io"):
+        caching.run("cache", f"{host}/library/names:1")
+    assert caching.lines("ls") == ["docker.io/library/names:1  cached"]
+
+
 def test_platforms(caching: Lreg, hub: Upstream) -> None:
     """This machine's image of an index comes, or those asked for, or all of them."""
     index = multi_arch("platforms")

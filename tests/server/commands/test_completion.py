@@ -49,6 +49,12 @@ def test_repositories_and_tags(lreg: Lreg, wire: Wire, tmp_path: Path, repositor
     assert sorted(tags) == ["1.0", "1.1", "latest"]
 
 
+def test_upstreams(lreg_here: Lreg, tmp_path: Path) -> None:
+    """The hosts of upstreams are completed, from what the registry knows."""
+    hosts = completed(lreg_here, tmp_path, "lreg", "upstream", "check", "q")
+    assert hosts == ["quay.io"]
+
+
 def test_silent_without_a_registry(lreg_here: Lreg, tmp_path: Path) -> None:
     """Where no registry answers there is nothing to offer, and nothing is said."""
     env = {**lreg_here.env, "LOCAL_REGISTRY": "127.0.0.1:1"}

@@ -126,13 +126,14 @@ def test_missing_blob(caching: Lreg, hub: Upstream, tmp_path: Path) -> None:
     assert caching.json("missing", "--lock", str(file)) == []
 
 
-def test_own_image_in_a_lock_file(caching: Lreg, second: Lreg, tmp_path: Path) -> None:
-    """An image of the registry's own is in a lock file too: where it is missing, push it."""
+@pytest.mark.parametrize("name", ["mine/own", "nowhere.example/own"])
+def test_own_image_in_a_lock_file(caching: Lreg, second: Lreg, tmp_path: Path, name: str) -> None:
+    """An image that no upstream has is in a lock file too: where it is missing, push it."""
     image = hello("own")
     file = tmp_path / "images.lock"
     with caching.registry.wire() as wire:
-        wire.push("mine/own", image, "1")
-        wire.ask("GET", "/v2/mine/own/manifests/1", headers=AGENT).expect(200)
+        wire.push(name, image, "1")
+        wire.ask("GET", f"/v2/{name}/manifests/1", headers=AGENT).expect(200)
     caching.run("pulled", "--lock", str(file))
     assert caching.lines("missing", "--lock", str(file)) == []
     caching.run("cache", "--lock", str(file))
@@ -140,7 +141,7 @@ def test_own_image_in_a_lock_file(caching: Lreg, second: Lreg, tmp_path: Path) -
     assert said.code == 1
     assert "no upstream has it, so it has to be pushed" in said.err
     with second.registry.wire() as wire:
-        wire.push("mine/own", image, "1")
+        wire.push(name, image, "1")
     assert second.lines("missing", "--lock", str(file)) == []
 
 

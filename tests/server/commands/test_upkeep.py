@@ -83,6 +83,11 @@ def test_pinned_stays(caching: Lreg, hub: Upstream) -> None:
     assert caching.json("evict", "*")["freed"] > 100_000
 
 
+def test_nothing_to_refresh(caching: Lreg) -> None:
+    """An empty registry has nothing to ask about, which is no mistake."""
+    assert caching.lines("refresh") == ["0 moved, 0 as before, 0 failed"]
+
+
 @pytest.mark.parametrize("command", ["pin", "unpin", "evict", "refresh"])
 def test_nothing_matches(caching: Lreg, command: str) -> None:
     """A pattern that no image matches is a mistake, exit code 4."""
@@ -167,6 +172,28 @@ def test_not_an_lreg(lreg_on_distribution: Lreg, arguments: tuple[str, ...]) -> 
     said = lreg_on_distribution.fail(1, *arguments)
     assert f"{lreg_on_distribution.registry.host} is not an lreg" in said
     assert "LOCAL_REGISTRY" in said
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "says"),
+    [
+        ("pin", b"", "no JSON object of this call"),
+        ("pin", b"[]", "[] is not an object"),
+        ("cache", b"{}", "'images' is missing"),
+        ("cache", b'{"images": [{"image": 1}]}', "'image' is not of type str"),
+        ("cache", b'{"images": [], "jobs": 0}', "0 images at a time"),
+        ("override", b'{"image": "a:1", "until": NaN}', "NaN is no number"),
+    ],
+)
+def test_malformed_call(lreg_here: Lreg, path: str, body: bytes, says: str) -> None:
+    """What is no call of the API is refused with the reason, in the spec's form."""
+    with lreg_here.registry.wire() as wire:
+        answer = wire.ask("POST", f"/lreg/v1/{path}", body).expect(400)
+        (error,) = answer.json()["errors"]
+        assert says in error["message"]
+        wire.ask("GET", "/lreg/v1/pulls?since=x").expect(400)
+        wire.ask("GET", "/lreg/v1/other").expect(404)
+        wire.ask("PUT", "/lreg/v1/pin", b"{}").expect(405)
 
 
 @pytest.mark.client("namespaces")

@@ -27,7 +27,11 @@ def loaded(module: str) -> set[str]:
     return set(json.loads(done.stdout))
 
 
-@pytest.mark.parametrize("name", ["ls", "tags", "inspect", "rm", "copy"])
+_IMAGES = ["ls", "tags", "inspect", "rm", "copy", "cache", "missing", "override"]
+_ADMIN = ["refresh", "pin", "unpin", "evict", "du", "pulled", "upstream"]
+
+
+@pytest.mark.parametrize("name", _IMAGES + _ADMIN)
 def test_help_needs_no_client(name: str) -> None:
     """`lreg COMMAND --help` loads neither the client nor anything else that is heavy."""
     assert loaded(f"lreg.cli.{name}") & _HEAVY == set()

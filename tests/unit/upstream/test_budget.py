@@ -36,6 +36,7 @@ class FakeStore:
         self.cached: set[str] = set()
         self.used: dict[str, float] = {}
         self.pinned: dict[str, Held] = {}
+        self.in_use: set[str] = set()
         self.asked: list[tuple[list[Digest], float]] = []
         self.walks = 0
 
@@ -95,7 +96,8 @@ class FakeStore:
         self.asked.append((list(digests), idle))
         freed = 0
         for names in self.sizes.values():
-            for name in [name for name in names if blob(name) in digests]:
+            going = [name for name in names if blob(name) in digests and name not in self.in_use]
+            for name in going:
                 freed += names.pop(name)
         return freed
 
@@ -161,6 +163,36 @@ async def test_fills_make_room(store: FakeStore) -> None:
     await asyncio.sleep(0.05)
     assert store.walks == 2
     assert len(store.asked) == 1
+    await budget.close()
+
+
+async def test_what_is_in_use_goes_later(store: FakeStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What could not go because it was in use goes when it is not, without another fill."""
+    monkeypatch.setattr("lreg.upstream.budget._IDLE", 0.05)
+    store.hold("docker.io/a", *"abcde")
+    store.in_use |= set("abcde")
+    budget = budget_of(store, 30)
+    budget.start()
+    await asyncio.sleep(0.02)
+    assert len(store.sizes["docker.io/a"]) == 5
+    store.in_use.clear()
+    await asyncio.sleep(0.1)
+    assert set(store.sizes["docker.io/a"]) == {"d", "e"}
+    walks = store.walks
+    await asyncio.sleep(0.1)
+    assert store.walks == walks
+    await budget.close()
+
+
+async def test_all_is_pinned(store: FakeStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where more is pinned than there should be, the tree is not walked again and again."""
+    monkeypatch.setattr("lreg.upstream.budget._IDLE", 0.02)
+    store.hold("docker.io/a", *"abcde")
+    store.pin("docker.io/a", *"abcde")
+    budget = budget_of(store, 30)
+    budget.start()
+    await asyncio.sleep(0.1)
+    assert store.walks == 1
     await budget.close()
 
 

@@ -29,9 +29,14 @@ async def read(request: Request, kind: type[T]) -> T:
     """Return the value of that kind in the request's body; raise BadRequest."""
     raw = await request.body.read(_MAX_BODY)
     try:
-        return from_json(kind, json.loads(raw))
+        return from_json(kind, json.loads(raw, parse_constant=_no_number))
     except (ValueError, RecursionError) as error:
         raise BadRequest(f"the body is no JSON object of this call: {error}") from None
+
+
+def _no_number(text: str) -> None:
+    # Python reads them, RFC 8259 does not know them.
+    raise ValueError(f"{text} is no number")
 
 
 def write(value: object) -> Response:

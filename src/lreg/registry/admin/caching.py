@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lreg.admin.events import Advanced, Brought, Count, Done, End, Failed, Started
@@ -12,7 +13,7 @@ from lreg.admin.values import ALL_PLATFORMS, Missing, MissingImages, WantedImage
 from lreg.client.progress import Outcome, Tally, Together
 from lreg.errors import BadRequest, LregError, RegistryError, TransferBroken
 from lreg.oci.platform import Platform
-from lreg.oci.reference import Reference, RepositoryName
+from lreg.oci.reference import Reference, RepositoryName, canonical_host
 from lreg.registry.admin import bodies
 from lreg.upstream.bring import bring
 from lreg.upstream.contents import Contents
@@ -104,6 +105,7 @@ class Stream:
             begin = time.monotonic()
             try:
                 image = Reference.parse(wanted.image).familiar()
+                image = replace(image, host=canonical_host(image.host or ""))
                 progress = self._together.one(_Told(self, wanted.image))
                 brought = await bring(self._mirror, image, _platforms(wanted), progress)
             except LregError as error:

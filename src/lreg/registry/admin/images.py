@@ -9,7 +9,7 @@ from lreg.admin.values import Images, ImageState, Override, Pattern, Refreshed, 
 from lreg.errors import LregError, ManifestUnknown
 from lreg.oci.reference import Reference, RepositoryName
 from lreg.registry.admin import bodies
-from lreg.registry.admin.selecting import Describer, Image, name_of, select
+from lreg.registry.admin.selecting import Describer, Image, name_of, select, tags_of
 from lreg.upstream.contents import Contents
 
 if TYPE_CHECKING:
@@ -86,11 +86,12 @@ async def _blobs(mirror: Mirror, images: Sequence[Image]) -> set[Digest]:
 
 
 async def refresh_tags(mirror: Mirror, call: RefreshTags, request: Request) -> Response:
-    """Ask upstream what cached tags mean now."""
+    """Ask upstream what cached tags mean now: those that match, or all of them."""
     asked = await bodies.read(request, Pattern)
     holdings = await mirror.local.holdings()
-    found = [image for image in select(asked.pattern or "*", holdings) if image[2].record.cached]
-    return bodies.later(lambda: _refresh(mirror, found))
+    found = select(asked.pattern, holdings) if asked.pattern else tags_of(holdings)
+    cached = [image for image in found if image[2].record.cached]
+    return bodies.later(lambda: _refresh(mirror, cached))
 
 
 async def _refresh(mirror: Mirror, images: Sequence[Image]) -> Refreshed:

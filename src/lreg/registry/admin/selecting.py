@@ -29,12 +29,17 @@ def select(pattern: str, holdings: Iterable[Holding]) -> list[Image]:
     Raises:
         ManifestUnknown: there is none.
     """
-    images = [(one.repository, tag, held) for one in holdings for tag, held in one.tags.items()]
+    images = tags_of(holdings)
     texts = [pattern] if is_pattern(pattern) else _names(pattern)
     for text in texts:
         if found := [image for image in images if matches(text, name_of(image))]:
             return found
     raise ManifestUnknown(f"no tag here matches {pattern!r:.300}: see `lreg ls`")
+
+
+def tags_of(holdings: Iterable[Holding]) -> list[Image]:
+    """Return every tag."""
+    return [(one.repository, tag, held) for one in holdings for tag, held in one.tags.items()]
 
 
 def _names(text: str) -> list[str]:
