@@ -25,6 +25,8 @@ from lreg.upstream.memory import Lately
 from lreg.upstream.trouble import is_broken, is_timeout, translated
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lreg.config import Config
     from lreg.oci.digest import Digest
     from lreg.upstream.figures import Figures
@@ -46,13 +48,15 @@ class Fills:
     Args:
         config: how many at a time in the background, and how patiently.
         figures: where to count.
+        grew: told how many bytes a blob has that is in the store now.
     """
 
-    def __init__(self, config: Config, figures: Figures) -> None:
+    def __init__(self, config: Config, figures: Figures, grew: Callable[[int], None]) -> None:
         self._jobs = config.fill_jobs
         self._patience = config.upstream_patience
         self._pauses = Patience(longest=30.0)
         self._figures = figures
+        self._grew = grew
         self._known: dict[Digest, Fill] = {}
         self._waiting: OrderedDict[Digest, Fill] = OrderedDict()
         self._wrong: Lately[Digest, RegistryError] = Lately()
@@ -196,6 +200,7 @@ class Fills:
             attempt.end(problem)
         fill.open(attempt)
         await partial.commit()
+        self._grew(partial.offset)
         fetched = partial.offset - attempt.begin
         self._brought.remember(wanted.digest, (time.monotonic(), fetched))
 

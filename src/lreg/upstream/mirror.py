@@ -9,6 +9,7 @@ from weakref import WeakValueDictionary
 
 from lreg import __version__
 from lreg.errors import LoopDetected
+from lreg.upstream.budget import Budget
 from lreg.upstream.dial import Upstream
 from lreg.upstream.figures import Figures
 from lreg.upstream.fills import Fills
@@ -59,15 +60,18 @@ class Mirror:
         default = config.default_upstream
         self.names = Names(self.upstreams, default if default in self.upstreams else "")
         self.figures = Figures()
-        self.fills = Fills(config, self.figures)
+        self._budget = Budget(local, config.cache_size, lambda: self.fills.in_flight)
+        self.fills = Fills(config, self.figures, self._budget.grew)
         self._freshness = Freshness(config)
         self._recent: OrderedDict[str, Handle | Repository] = OrderedDict()
         # One handle a repository, for as long as anybody uses it: it knows what is under way.
         self._handles: WeakValueDictionary[str, Handle | Repository] = WeakValueDictionary()
+        self._budget.start()
 
     async def close(self) -> None:
         """Stop what is under way and hang up; the store stays open."""
         await self.fills.close()
+        await self._budget.close()
         for upstream in self.upstreams.values():
             await upstream.close()
 
