@@ -12,6 +12,7 @@ import pytest
 
 from lreg.store.filesystem import FilesystemStore
 from tests.contract.making import NAME
+from tests.unit.store.distribution import Distribution
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -61,3 +62,9 @@ def place() -> Iterator[Path]:
     memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     with tempfile.TemporaryDirectory(prefix="lreg-crash-", dir=memory) as folder:
         yield Path(folder)
+
+
+@pytest.fixture
+def distribution(tmp_path: Path) -> Distribution:
+    """Another program at work on the same repository."""
+    return Distribution(tmp_path / "store", NAME.text)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from lreg.oci.digest import Digest
 from lreg.store import cache
-from lreg.store.cache import Memory
+from lreg.store.cache import Meanings, Memory
+from lreg.store.caching import Tagged, TagRecord
 from lreg.store.files import stamp_of
 from lreg.store.protocol import BLOB_TYPE, Held
 
@@ -113,3 +114,24 @@ def test_links_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         paths.append(path)
         memory.remember(path, stamp, held(b"x"), "manifest ")
     assert [bool(memory.recall(path)) for path in paths] == [False, False, True, True, True]
+
+
+def test_meanings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a tag means is remembered while both of its files, or the lack of one, stay so."""
+    monkeypatch.setattr(cache, "_MOST_LINKS", 2)
+    meanings = Meanings()
+    tagged = Tagged(Digest.of(b""), TagRecord())
+    path, stamp = link(tmp_path, "link")
+    record = tmp_path / "record"
+    assert meanings.recall(path, str(record)) is None
+    meanings.remember(path, (stamp, None), tagged)
+    assert meanings.recall(path, str(record)) == tagged
+    record.write_bytes(b"{}")
+    assert meanings.recall(path, str(record)) is None
+    meanings.remember(path, (stamp, stamp_of(os.stat(record))), tagged)
+    assert meanings.recall(path, str(record)) == tagged
+    os.unlink(path)
+    assert meanings.recall(path, str(record)) is None
+    for number in range(5):
+        meanings.remember(f"{number}", (stamp, None), tagged)
+    assert len(meanings._kept) == 2

@@ -13,54 +13,15 @@ import pytest
 from lreg.errors import BlobUnknown, ManifestBlobUnknown, ManifestUnknown, NameUnknown
 from lreg.oci.digest import Algorithm, Digest
 from lreg.oci.reference import Tag
-from lreg.store.layout import Layout
 from tests.contract.making import EMPTY, LATEST, NAME, OTHER, image, index, push, push_image, read
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from lreg.oci.manifest import Manifest
     from lreg.store.filesystem import FilesystemStore
     from lreg.store.repository import FiledRepository
+    from tests.unit.store.distribution import Distribution
 
 SETTLED = 0.1  # seconds after which lreg trusts a file's times
-
-
-class Distribution:
-    """Writes as distribution does: in place, and with no thought for who reads."""
-
-    def __init__(self, root: Path, name: str) -> None:
-        self.layout = Layout(str(root))
-        self.paths = self.layout.repository(name)
-
-    def write(self, path: str, content: bytes) -> None:
-        """Write a file in place."""
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(path, "wb") as file:
-            file.write(content)
-
-    def blob(self, content: bytes) -> Digest:
-        """Push a blob."""
-        digest = Digest.of(content)
-        self.write(self.layout.blob(digest), content)
-        self.write(self.paths.layer(digest), str(digest).encode())
-        return digest
-
-    def manifest(self, content: bytes, tag: str) -> Digest:
-        """Push a manifest under a tag."""
-        digest = Digest.of(content)
-        link = str(digest).encode()
-        self.write(self.layout.blob(digest), content)
-        self.write(self.paths.revision(digest), link)
-        self.write(self.paths.indexed(tag, digest), link)
-        self.write(self.paths.current(tag), link)
-        return digest
-
-
-@pytest.fixture
-def distribution(tmp_path: Path) -> Distribution:
-    """Another program at work on the same repository."""
-    return Distribution(tmp_path / "store", NAME.text)
 
 
 def numbered(number: int) -> Manifest:

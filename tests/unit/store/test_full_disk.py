@@ -11,7 +11,7 @@ from lreg.errors import ManifestUnknown, StoreFull
 from lreg.oci.digest import Algorithm, Digest
 from lreg.oci.reference import Tag
 from lreg.store.filesystem import FilesystemStore
-from tests.contract.making import LATEST, NAME, index, push, push_image, read, source
+from tests.contract.making import LATEST, NAME, bring, image, index, push, push_image, read, source
 from tests.unit.store.checking import check
 
 if TYPE_CHECKING:
@@ -128,3 +128,64 @@ async def test_start(store: FilesystemStore, disk: Path) -> None:
     filler.unlink()
     await push(repository, b"more")
     await again.close()
+
+
+async def test_fill(store: FilesystemStore, disk: Path) -> None:
+    """A download that fills the disk keeps what came, for its readers, and goes on with space."""
+    repository = store.repository(NAME)
+    filler = fill(disk)
+    os.truncate(filler, filler.stat().st_size - MIB - 100_000)
+    pieces = [bytes([number]) * 300_000 for number in range(6)]
+    content = b"".join(pieces)
+    partial = repository.partial(Digest.of(content))
+    await partial.ready()
+    reader = partial.open()
+    await partial.append(source(pieces[0]))
+    with pytest.raises(StoreFull):
+        await partial.append(source(*pieces[1:]))
+    assert partial.offset == 900_000
+    assert os.pread(reader, MIB, 0) == content[:900_000]
+    with pytest.raises(StoreFull):
+        await partial.append(source(*pieces[3:]))
+    assert partial.offset == 900_000
+    with pytest.raises(StoreFull):
+        await repository.put_fetched(index(annotations={"x": "y" * 400_000}), LATEST, 1.0)
+    assert await repository.tagged(LATEST) is None
+    check(disk / "store")
+
+    filler.unlink()
+    await partial.append(source(content[partial.offset :]))
+    await partial.commit()
+    assert os.pread(reader, 2 * MIB, 0) == content
+    os.close(reader)
+    assert read(await repository.blob(Digest.of(content))) == content
+    check(disk / "store")
+
+
+async def test_evict(store: FilesystemStore, disk: Path) -> None:
+    """A full disk has space again after an eviction."""
+    repository = store.repository(NAME)
+    digest = await bring(repository, b"x" * MIB)
+    fill(disk)
+    with pytest.raises(StoreFull):
+        await push(repository, b"y" * MIB)
+    assert await store.evict([digest], idle=0) == MIB
+    await push(repository, b"y" * (MIB // 2))
+
+
+async def test_full_records(store: FilesystemStore, disk: Path) -> None:
+    """Where there is no room for a change to a tag it means what it meant."""
+    repository = store.repository(NAME)
+    await repository.put_fetched(index(), LATEST, 1.0)
+    tagged = await repository.tagged(LATEST)
+    filler = fill(disk)
+    for change in (
+        repository.pin(LATEST, True),
+        repository.note_checked(LATEST, Digest.of(b""), 2.0),
+        repository.put_fetched(image(), LATEST, 2.0),
+    ):
+        with pytest.raises(StoreFull):
+            await change
+    assert await repository.tagged(LATEST) == tagged
+    filler.unlink()
+    await repository.pin(LATEST, True)

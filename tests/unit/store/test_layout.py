@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lreg.oci.digest import Algorithm, Digest
-from lreg.store.layout import Layout
+from lreg.store.layout import Layout, marker
 
 LAYOUT = Layout("/store")
 PATHS = LAYOUT.repository("library/alpine")
@@ -31,5 +31,11 @@ def test_links() -> None:
 
 def test_side() -> None:
     """What lreg adds lies in one folder, beside distribution's."""
-    for path in (LAYOUT.uploads, LAYOUT.scratch, LAYOUT.lock):
+    for path in (LAYOUT.uploads, LAYOUT.fills, LAYOUT.scratch, LAYOUT.lock):
         assert path.startswith("/store/lreg/")
+
+
+def test_beside_what_they_speak_of() -> None:
+    """What lreg knows of a tag or link lies beside it, and goes when its folder does."""
+    assert PATHS.record("3.8") == f"{HOME}/_manifests/tags/3.8/lreg.json"
+    assert marker(PATHS.layer(SHA256)) == f"{HOME}/_layers/sha256/{'ab' * 32}/fetched"

@@ -1,0 +1,103 @@
+"""When blobs were last used."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from typing import TYPE_CHECKING
+
+from lreg.oci.digest import Digest
+from lreg.store import uses
+from tests.contract.making import bring, push
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+    from lreg.store.filesystem import FilesystemStore
+    from lreg.store.repository import FiledRepository
+
+LONG_AGO = 1_000_000_000
+
+
+def age(store: FilesystemStore, digest: Digest) -> str:
+    """Make a blob look unused for years; return its file."""
+    path = store._layout.blob(digest)
+    os.utime(path, (LONG_AGO, LONG_AGO))
+    store._uses._noted.clear()
+    return path
+
+
+async def settled(path: str) -> os.stat_result:
+    """Return the state of a file once its last use was written, or not after all."""
+    for _ in range(20):
+        await asyncio.sleep(0.01)
+        if os.stat(path).st_atime != LONG_AGO:
+            break
+    return os.stat(path)
+
+
+async def test_every_use(store: FilesystemStore, repository: FiledRepository) -> None:
+    """Reading, from disk or memory, adopting, and saying so are uses; times of change stay."""
+    small = await push(repository, b"small")
+    large = await bring(repository, b"large" * 20_000)
+    await asyncio.sleep(0.1)
+    await repository.blob(small)
+    for digest, use in (
+        (small, "held"),
+        (small, "blob"),
+        (large, "blob"),
+        (large, "used"),
+        (large, "adopt"),
+    ):
+        path = age(store, digest)
+        start = time.time()
+        if use == "held":
+            assert repository.held_blob(digest)
+        elif use == "blob":
+            content = await repository.blob(digest)
+            if digest == large:
+                os.close(content.fd)  # type: ignore[union-attr]
+        elif use == "adopt":
+            await repository.adopt(digest)
+        else:
+            store.used(digest)
+        status = await settled(path)
+        assert status.st_atime >= start - 0.1, use
+        assert status.st_mtime == LONG_AGO
+        (holding,) = await store.holdings()
+        assert holding.used[digest] >= start - 0.1
+
+
+async def test_once_a_minute(
+    store: FilesystemStore, repository: FiledRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A blob that is used all the time is written down once a minute."""
+    digest = await bring(repository, b"large" * 20_000)
+    path = store._layout.blob(digest)
+    await settled(path)
+    os.utime(path, (LONG_AGO, LONG_AGO))
+    for _ in range(10):
+        store.used(digest)
+    assert (await settled(path)).st_atime == LONG_AGO
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 61)
+    store.used(digest)
+    assert (await settled(path)).st_atime > now - 1
+
+
+async def test_gone(store: FilesystemStore, repository: FiledRepository, tmp_path: Path) -> None:
+    """Using what is not there does nothing."""
+    store.used(Digest.of(b"nowhere"))
+    await store.close()
+    store.used(Digest.of(b"anywhere"))
+
+
+async def test_bounded(store: FilesystemStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is kept in memory of uses has a limit."""
+    monkeypatch.setattr(uses, "_MOST_KEPT", 10)
+    for number in range(100):
+        store.used(Digest.of(b"%d" % number))
+    assert len(store._uses._noted) == 10
