@@ -10,7 +10,7 @@ import pytest
 
 from lreg.errors import BlobUnknown, ManifestBlobUnknown, NameUnknown
 from lreg.oci.digest import Digest
-from lreg.oci.reference import Tag
+from lreg.oci.reference import RepositoryName, Tag
 from lreg.store.caching import Tagged, TagRecord
 from tests.contract.making import (
     EMPTY,
@@ -81,6 +81,19 @@ async def test_holdings(store: CachingStore, repository: CachingRepository) -> N
     assert others.tags == dict.fromkeys((LATEST, Tag("v1")), Tagged(own.digest, TagRecord()))
     assert others.blobs == {Digest.of(b"own"): 3, CONFIG: len(EMPTY)}
     assert not others.cached
+
+
+async def test_tagged(store: CachingStore) -> None:
+    """Tags are told of the repositories whose names begin so, sorted by byte, tagless ones too."""
+    names = ["a", "a-b", "a/b", "a/b/c", "ab", "b", "docker.io/a", "docker.io/b/c", "docker.iq/a"]
+    repositories = [store.repository(RepositoryName(name)) for name in names]
+    pushed = [await push_image(each, b"own", tags=[LATEST]) for each in repositories]
+    await store.repository(RepositoryName("ab")).delete_manifest(LATEST)
+    tagged = {LATEST: Tagged(pushed[0].digest, TagRecord())}
+    for prefix in ("", "a", "a/", "a/b", "a/b/", "ab", "docker.io/", "docker.i", "c", "0", "~"):
+        found = await store.tagged(prefix)
+        assert [name.text for name in found] == [name for name in names if name.startswith(prefix)]
+        assert found == {name: {} if name.text == "ab" else tagged for name in found}
 
 
 async def test_evict(store: CachingStore, repository: CachingRepository) -> None:

@@ -213,6 +213,9 @@ class CachingStore(Store, Protocol):
         The store does so itself whenever a blob is asked for, adopted or committed.
         """
 
+    async def tagged(self, prefix: str = "") -> Mapping[RepositoryName, Mapping[Tag, Tagged]]:
+        """Return every tag of the repositories whose names begin with `prefix`, sorted by name."""
+
     async def holdings(self) -> list[Holding]:
         """Return what every repository holds, sorted by name: one walk over the whole tree."""
 

@@ -27,12 +27,12 @@ from lreg.store.uploads import Uploads
 from lreg.store.uses import Uses
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
     from lreg.oci.digest import Digest
-    from lreg.oci.reference import RepositoryName
-    from lreg.store.caching import Holding
+    from lreg.oci.reference import RepositoryName, Tag
+    from lreg.store.caching import Holding, Tagged
     from lreg.store.protocol import Page
 
 log = logging.getLogger(__name__)
@@ -127,6 +127,11 @@ class FilesystemStore:
     def used(self, digest: Digest) -> None:
         """Note that the blob was used just now."""
         self._uses.note(digest)
+
+    async def tagged(self, prefix: str = "") -> Mapping[RepositoryName, Mapping[Tag, Tagged]]:
+        """Return the tags of the repositories whose names begin with `prefix`."""
+        survey = Survey(self._tree, self._listings, self._uses)
+        return await self._threads.read(survey.tagged, prefix)
 
     async def holdings(self) -> list[Holding]:
         """Return what every repository holds."""

@@ -18,7 +18,7 @@ from lreg.store.listing import repositories, tags_among
 from lreg.store.tagging import Tags
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from lreg.oci.digest import Digest
     from lreg.oci.reference import RepositoryName, Tag
@@ -62,6 +62,16 @@ class Survey:
             for name, roots in self._roots.items():
                 evictable -= self._named(layout.repository(name.text), roots)
         return [replace(holding, cached=holding.cached & evictable) for holding in found]
+
+    def tagged(self, prefix: str) -> dict[RepositoryName, Mapping[Tag, Tagged]]:
+        """Return the tags of the repositories whose names begin with `prefix`, sorted by name."""
+        layout = self._tree.layout
+        found: dict[RepositoryName, Mapping[Tag, Tagged]] = {}
+        for name in repositories(self._listings, layout.repositories, _just_before(prefix)):
+            if not name.text.startswith(prefix):
+                break
+            found[name] = self._tags(layout.repository(name.text))
+        return found
 
     def _look_at(self, name: RepositoryName, paths: RepositoryPaths) -> Holding:
         """Return what one repository holds, `cached` as far as its own links tell."""
@@ -125,6 +135,12 @@ class Survey:
 
     def _named(self, paths: RepositoryPaths, roots: list[Digest]) -> set[Digest]:
         return naming.closure(roots, lambda digest: naming.content(self._tree, paths, digest))
+
+
+def _just_before(prefix: str) -> str:
+    """Return a text that all names with the prefix come after, and hardly any other between."""
+    # No name has a byte above the tilde.
+    return f"{prefix[:-1]}{chr(ord(prefix[-1]) - 1)}~" if prefix else ""
 
 
 class Eviction:

@@ -9,7 +9,7 @@ from lreg.admin.values import Images, ImageState, Override, Pattern, Refreshed, 
 from lreg.errors import LregError, ManifestUnknown
 from lreg.oci.reference import Reference, RepositoryName
 from lreg.registry.admin import bodies
-from lreg.registry.admin.selecting import Describer, Image, name_of, select, tags_of
+from lreg.registry.admin.selecting import Describer, Image, images_of, name_of, select
 from lreg.upstream.contents import Contents
 
 if TYPE_CHECKING:
@@ -36,14 +36,14 @@ _PARALLEL = 8
 async def list_images(mirror: Mirror, call: ListImages, request: Request) -> Response:
     """List every tag and where it is from."""
     prefix = request.parameters().get("prefix", [""])[-1]
-    describer = Describer(mirror, await mirror.local.holdings())
+    describer = await Describer.of(mirror, prefix)
     return bodies.write(Images(tuple(describer.all(prefix))))
 
 
 async def pin_tags(mirror: Mirror, call: PinTags, request: Request) -> Response:
     """Keep images from eviction, or give them free."""
     asked = await bodies.read(request, Pattern)
-    found = select(asked.pattern, await mirror.local.holdings())
+    found = await select(mirror.local, asked.pattern)
     for name, tag, _ in found:
         await mirror.local.repository(name).pin(tag, call.pinned)
     return bodies.write(Touched(tuple(map(name_of, found))))
@@ -52,13 +52,12 @@ async def pin_tags(mirror: Mirror, call: PinTags, request: Request) -> Response:
 async def evict_images(mirror: Mirror, call: EvictImages, request: Request) -> Response:
     """Drop the blobs of cached images, but what other images that are here need."""
     asked = await bodies.read(request, Pattern)
-    holdings = await mirror.local.holdings()
     found = [
         image
-        for image in select(asked.pattern, holdings)
+        for image in await select(mirror.local, asked.pattern)
         if image[2].record.cached and not image[2].record.pinned
     ]
-    going = await _blobs(mirror, found)
+    going, holdings = await _blobs(mirror, found), await mirror.local.holdings()
     staying = await _blobs(mirror, _neighbours(found, going, holdings))
     freed = await mirror.local.evict(going - staying, idle=0.0)
     return bodies.write(Touched(tuple(map(name_of, found)), freed))
@@ -88,8 +87,8 @@ async def _blobs(mirror: Mirror, images: Sequence[Image]) -> set[Digest]:
 async def refresh_tags(mirror: Mirror, call: RefreshTags, request: Request) -> Response:
     """Ask upstream what cached tags mean now: those that match, or all of them."""
     asked = await bodies.read(request, Pattern)
-    holdings = await mirror.local.holdings()
-    found = select(asked.pattern, holdings) if asked.pattern else tags_of(holdings)
+    store, pattern = mirror.local, asked.pattern
+    found = await (select(store, pattern) if pattern else images_of(store))
     cached = [image for image in found if image[2].record.cached]
     return bodies.later(lambda: _refresh(mirror, cached))
 
@@ -141,7 +140,7 @@ async def _told(mirror: Mirror, name: RepositoryName, tag: Tag) -> Response:
     tagged = await mirror.local.repository(name).tagged(tag)
     if tagged is None:
         return bodies.write(ImageState(name.text, tag.text))
-    return bodies.write(Describer(mirror, ()).one(name, tag, tagged))
+    return bodies.write(Describer(mirror, {}).one(name, tag, tagged))
 
 
 def _named(text: str) -> tuple[RepositoryName, Tag]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from lreg.admin.values import ImageState, Over
@@ -10,36 +11,37 @@ from lreg.oci.reference import DOCKER_HUB, Reference, RepositoryName, Tag
 from lreg.upstreams import is_pattern, matches
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
-    from lreg.store.caching import Holding, Tagged
+    from lreg.store.caching import CachingStore, Tagged
     from lreg.upstream.mirror import Mirror
 
 Image = tuple[RepositoryName, Tag, "Tagged"]
 
 
-def select(pattern: str, holdings: Iterable[Holding]) -> list[Image]:
+async def select(store: CachingStore, pattern: str) -> list[Image]:
     """Return the tags that are meant.
 
     Args:
+        store: what is here.
         pattern: a glob over `host/repository:tag`, or an image: the one that is called so here,
             else the one that Docker means by it.
-        holdings: what is here.
 
     Raises:
         ManifestUnknown: there is none.
     """
-    images = tags_of(holdings)
-    texts = [pattern] if is_pattern(pattern) else _names(pattern)
-    for text in texts:
+    for text in [pattern] if is_pattern(pattern) else _names(pattern):
+        # Names begin with what stands before the first wildcard, and have no colon.
+        images = await images_of(store, re.split(r"[*?[:]", text, maxsplit=1)[0])
         if found := [image for image in images if matches(text, name_of(image))]:
             return found
     raise ManifestUnknown(f"no tag here matches {pattern!r:.300}: see `lreg ls`")
 
 
-def tags_of(holdings: Iterable[Holding]) -> list[Image]:
-    """Return every tag."""
-    return [(one.repository, tag, held) for one in holdings for tag, held in one.tags.items()]
+async def images_of(store: CachingStore, prefix: str = "") -> list[Image]:
+    """Return every tag of the repositories whose names begin so."""
+    found = await store.tagged(prefix)
+    return [(name, tag, tagged) for name, tags in found.items() for tag, tagged in tags.items()]
 
 
 def _names(text: str) -> list[str]:
@@ -66,20 +68,24 @@ class Describer:
 
     Args:
         mirror: the registry.
-        holdings: everything that is here.
+        tags: those of every repository that is told of, and of those of upstreams whose images
+            they might answer for.
     """
 
-    def __init__(self, mirror: Mirror, holdings: Iterable[Holding]) -> None:
+    def __init__(self, mirror: Mirror, tags: Mapping[RepositoryName, Mapping[Tag, Tagged]]) -> None:
         self._mirror = mirror
-        self._tags: Mapping[str, Mapping[Tag, Tagged]] = {
-            one.repository.text: one.tags for one in holdings
-        }
+        self._tags = {name.text: found for name, found in tags.items()}
+
+    @classmethod
+    async def of(cls, mirror: Mirror, prefix: str) -> Describer:
+        """Return the one for the repositories whose names begin with `prefix`."""
+        prefixes = [prefix, *(f"{host}/{prefix}" for host in mirror.upstreams if prefix)]
+        found = [await mirror.local.tagged(each) for each in prefixes]
+        return cls(mirror, {name: tags for each in found for name, tags in each.items()})
 
     def all(self, prefix: str) -> Iterator[ImageState]:
         """Yield every tag of the repositories whose names begin so, sorted."""
-        for name in sorted(self._tags):
-            if not name.startswith(prefix):
-                continue
+        for name in sorted(name for name in self._tags if name.startswith(prefix)):
             repository, tags = RepositoryName(name), self._tags[name]
             if not tags:
                 yield ImageState(name)
@@ -110,10 +116,9 @@ class Describer:
         It answers for every host, but only those are told of that have a repository of this name
         here, and Docker Hub, whose names are plain to many tools.
         """
-        hosts: Collection[str] = self._mirror.upstreams
         likely = [
             host
-            for host in hosts
+            for host in self._mirror.upstreams
             if f"{host}/{name}" in self._tags or (host == DOCKER_HUB and name.text.count("/") == 1)
         ]
         return tuple(host for host in sorted(likely) if not self._is_pushed(f"{host}/{name}", tag))
