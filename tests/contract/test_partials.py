@@ -187,6 +187,8 @@ async def test_wrong(repository: CachingRepository, wrong: bytes, ending: str) -
     again = repository.partial(DIGEST)
     assert again is not partial
     assert await again.ready() == 0
+    await partial.discard()
+    assert repository.partial(DIGEST) is again
     await bring(repository, CONTENT)
     assert read(await repository.blob(DIGEST)) == CONTENT
 

@@ -119,7 +119,14 @@ class Arriving:
         """End it unless a request is working on it; blocks."""
         with self.writing:
             if not self._lock.locked():
-                self._put_away()
+                self.put_away()
+
+    def put_away(self) -> None:
+        """End it: remove its folder, then let its name be used again; blocks, under `writing`."""
+        if not self.ended:
+            files.discard(self.home)
+            self.ended = True
+            self._arrivals.forget(self)
 
     def unknown(self) -> UploadUnknown:
         """Return the error that says that it has ended."""
@@ -155,7 +162,7 @@ class Arriving:
             try:
                 self.hasher, self.offset = hash_file(self.data, self._algorithm)
             except FileNotFoundError:
-                self.ended = True
+                self.put_away()
 
     def _found(self, algorithm: Algorithm) -> Digest:
         """Return the digest of all bytes; blocks where the hash is of another algorithm."""
@@ -166,10 +173,4 @@ class Arriving:
 
     def _end(self) -> None:
         with self.writing:
-            self._put_away()
-
-    def _put_away(self) -> None:
-        """Remove its folder, then let its name be used again; under `writing`."""
-        files.discard(self.home)
-        self.ended = True
-        self._arrivals.forget(self)
+            self.put_away()

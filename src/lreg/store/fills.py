@@ -150,11 +150,11 @@ class FiledPartial(Arriving):
         try:
             self._tree.add_file(self.digest, self.data, self.offset)
         except FileNotFoundError:
-            self._put_away()
+            self.put_away()
             raise self.unknown() from None
         except OSError:
             if not os.path.exists(self.data):
-                self._put_away()
+                self.put_away()
             raise
         self._committed = True
         files.discard(self.home)

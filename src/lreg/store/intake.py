@@ -88,7 +88,7 @@ class Intake:
             try:
                 self._file = os.open(self._arriving.data, os.O_WRONLY)
             except FileNotFoundError:
-                self._arriving.ended = True
+                self._arriving.put_away()
                 raise self._arriving.unknown() from None
         try:
             files.write_all(self._file, piece, offset)
