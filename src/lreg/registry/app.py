@@ -161,6 +161,7 @@ class Registry:
 def _call_name(request: Request) -> str:
     """Return the kind of a request, for the metrics."""
     try:
-        return type(route(request.method, request.path)).__name__
+        method, path = request.method, request.path
+        return type(admin.route(method, path) or route(method, path)).__name__
     except RegistryError:
         return "Invalid"
