@@ -66,31 +66,39 @@ def blob_path(blob: Blob, repository: str = REPOSITORY) -> str:
 def make(folder: Path, *, scale: int = 1) -> Content:
     """Write the content into ``folder`` and return it; ``scale`` divides the large blobs' size."""
     folder.mkdir(parents=True)
-    config = _write(folder / "config", [b'{"architecture":"amd64","os":"linux","rootfs":{}}'])
-    small = tuple(_write(folder / f"small-{kib}", [os.urandom(kib * 1024)]) for kib in range(1, 51))
+    config = write(folder / "config", [b'{"architecture":"amd64","os":"linux","rootfs":{}}'])
+    small = tuple(write(folder / f"small-{kib}", [os.urandom(kib * 1024)]) for kib in range(1, 51))
     quarter = 256 * MIB // scale
-    quarters = tuple(_random(folder / f"quarter-{i}", quarter) for i in range(4))
-    giant = _random(folder / "giant", 4 * quarter)
+    quarters = tuple(random(folder / f"quarter-{i}", quarter) for i in range(4))
+    giant = random(folder / "giant", 4 * quarter)
     manifest = {
         "schemaVersion": 2,
         "mediaType": MANIFEST_TYPE,
-        "config": _descriptor("application/vnd.oci.image.config.v1+json", config),
+        "config": descriptor("application/vnd.oci.image.config.v1+json", config),
         "layers": [
-            _descriptor("application/vnd.oci.image.layer.v1.tar+gzip", blob) for blob in small[:8]
+            descriptor("application/vnd.oci.image.layer.v1.tar+gzip", blob) for blob in small[:8]
         ],
     }
     return Content(json.dumps(manifest).encode(), config, small, quarters, giant)
 
 
-def _descriptor(media_type: str, blob: Blob) -> dict[str, object]:
+def digest_of(data: bytes) -> str:
+    """Return the digest of some bytes."""
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
+
+
+def descriptor(media_type: str, blob: Blob) -> dict[str, object]:
+    """Return how a manifest names a blob."""
     return {"mediaType": media_type, "digest": blob.digest, "size": blob.size}
 
 
-def _random(path: Path, size: int) -> Blob:
-    return _write(path, (os.urandom(min(16 * MIB, size)) for _ in range(-(-size // (16 * MIB)))))
+def random(path: Path, size: int) -> Blob:
+    """Write a file of random bytes."""
+    return write(path, (os.urandom(min(16 * MIB, size)) for _ in range(-(-size // (16 * MIB)))))
 
 
-def _write(path: Path, pieces: Iterable[bytes]) -> Blob:
+def write(path: Path, pieces: Iterable[bytes]) -> Blob:
+    """Write a file to the disk."""
     digest = hashlib.sha256()
     with path.open("wb") as file:
         for piece in pieces:

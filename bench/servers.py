@@ -36,18 +36,22 @@ class Server:
         folder: for its store, its configuration and its log.
         certificate: PEM files of a certificate and its key, and of the CA; plain HTTP without.
         store: another folder for what it serves, when that is shared.
+        upstream: the URL of a registry that it is to cache.
     """
 
     name: ClassVar[str]
     takes_pushes: ClassVar[bool] = True
     distribution_layout: ClassVar[bool] = True
+    caches: ClassVar[bool] = False
 
     def __init__(
         self,
         folder: Path,
         certificate: tuple[Path, Path, Path] | None = None,
         store: Path | None = None,
+        upstream: str = "",
     ) -> None:
+        self.upstream = upstream
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.store = store or folder / "store"
@@ -131,6 +135,7 @@ class Lreg(Server):
     """lreg, from this source tree."""
 
     name = "lreg"
+    caches = True
 
     @classmethod
     def version(cls) -> str:
@@ -139,8 +144,12 @@ class Lreg(Server):
 
     def _command(self) -> list[str]:
         listen = f"{HOST}:{self.target.port}"
+        settings = self.folder / "lreg.toml"
+        settings.write_text(
+            f'[upstream."docker.io"]\naddress = "{self.upstream}"\n' if self.upstream else ""
+        )
         command = [sys.executable, "-m", "lreg", "serve", "--store", str(self.store)]
-        command += ["--listen", listen, "--log-level", "warning"]
+        command += ["--listen", listen, "--log-level", "warning", "--config", str(settings)]
         if self.certificate:
             command += ["--tls-cert", str(self.certificate[0])]
             command += ["--tls-key", str(self.certificate[1])]
@@ -151,6 +160,7 @@ class Distribution3(Server):
     """distribution 3, pinned in tests/tools."""
 
     name = "distribution 3"
+    caches = True
 
     @classmethod
     def program(cls) -> str:
@@ -173,6 +183,7 @@ class Distribution3(Server):
         tls = ""
         if self.certificate:
             tls = f"\n  tls: {{certificate: {self.certificate[0]}, key: {self.certificate[1]}}}"
+        proxy = f"\nproxy: {{remoteurl: '{self.upstream}'}}" if self.upstream else ""
         # No traces, no access log: lines of text are not what is compared.
         (self.folder / "config.yml").write_text(
             f"""version: 0.1
@@ -182,7 +193,7 @@ storage:
   filesystem: {{rootdirectory: {self.store}}}
   delete: {{enabled: true}}
 http:
-  addr: {HOST}:{self.target.port}{tls}
+  addr: {HOST}:{self.target.port}{tls}{proxy}
 """
         )
         return [self.program(), "serve", self._config]
@@ -200,7 +211,7 @@ class Distribution2(Distribution3):
     @classmethod
     def program(cls) -> str:
         """Return the path of the program."""
-        return _installed("docker-registry", "apt-get install docker-registry")
+        return installed("docker-registry", "apt-get install docker-registry")
 
     @classmethod
     def version(cls) -> str:
@@ -216,11 +227,12 @@ class Zot(Server):
 
     name = "zot"
     distribution_layout = False
+    caches = True
 
     @classmethod
     def _program(cls) -> str:
         named = os.environ.get("BENCH_ZOT")
-        return named or _installed("zot", "put zot on the PATH or its path in BENCH_ZOT")
+        return named or installed("zot", "put zot on the PATH or its path in BENCH_ZOT")
 
     @classmethod
     def version(cls) -> str:
@@ -233,12 +245,18 @@ class Zot(Server):
         if self.certificate:
             cert, key, _ = self.certificate
             tls = f', "tls": {{"cert": "{cert}", "key": "{key}"}}'
+        sync = ""
+        if self.upstream:
+            sync = (
+                ', "extensions": {"sync": {"enable": true, "registries": '
+                f'[{{"urls": ["{self.upstream}"], "onDemand": true, "tlsVerify": false}}]}}}}'
+            )
         # "commit" makes it fsync what is pushed, as the others do.
         (self.folder / "config.json").write_text(
             f"""{{"distSpecVersion": "1.1.1",
  "storage": {{"rootDirectory": "{self.store}", "commit": true}},
  "http": {{"address": "{HOST}", "port": "{self.target.port}"{tls}}},
- "log": {{"level": "error"}}}}
+ "log": {{"level": "error"}}{sync}}}
 """
         )
         return [self._program(), "serve", str(self.folder / "config.json")]
@@ -257,7 +275,7 @@ class Nginx(Server):
 
     @classmethod
     def _program(cls) -> str:
-        return _installed("nginx", "apt-get install nginx-light")
+        return installed("nginx", "apt-get install nginx-light")
 
     @classmethod
     def version(cls) -> str:
@@ -318,7 +336,8 @@ def _environment() -> dict[str, str]:
     return own | {"OTEL_TRACES_EXPORTER": "none"}
 
 
-def _installed(program: str, otherwise: str) -> str:
+def installed(program: str, otherwise: str) -> str:
+    """Return a program's path; raise Unavailable, which says how to get it."""
     if (path := shutil.which(program)) is None:
         raise Unavailable(f"{program} is not on the PATH: {otherwise}")
     return path

@@ -142,7 +142,11 @@ def pull(sock: socket.socket, path: str, span: tuple[int, int] | None = None) ->
     """GET a body and throw it away; return its length. ``span``: first and last byte wanted."""
     headers = {} if span is None else {"Range": f"bytes={span[0]}-{span[1]}"}
     sock.sendall(compose("GET", path, headers))
-    answer = expect(read_head(sock), 200 if span is None else 206, f"GET {path}")
+    return drain(sock, expect(read_head(sock), 200 if span is None else 206, f"GET {path}"), path)
+
+
+def drain(sock: socket.socket, answer: Answer, path: str) -> int:
+    """Throw the rest of an answer's body away; return the body's length."""
     missing = answer.length - len(answer.body)
     buffer = bytearray(_PIECE)
     view = memoryview(buffer)

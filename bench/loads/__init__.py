@@ -1,10 +1,10 @@
-"""The loads, a module each, with the bars that issue 2 sets for them."""
+"""The loads, a module each, with the bars that were set for them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bench.loads import blobs, cold, listings, memory, pushes, small, starting, tls
+from bench.loads import blobs, cold, listings, memory, pushes, small, starting, through, tls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,5 +22,6 @@ LOADS: dict[str, Callable[[Run], Iterator[Row]]] = {
     "memory": memory.measure,
     "start": starting.measure,
     "listings": listings.measure,
+    "through": through.measure,
 }
 """By the name that ``--only`` takes, in the report's order."""
