@@ -6,26 +6,44 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lreg.cli.access import Access, access_options
 from lreg.cli.asking import ask_lreg
+from lreg.cli.complete import images
 from lreg.cli.output import print_json
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from pathlib import Path
 
-    from lreg.cli.access import Access
     from lreg.client.admin import Admin
 
 
-def set_pinned(patterns: Sequence[str], access: Access, *, pinned: bool, as_json: bool) -> None:
-    """Pin or unpin what the patterns mean and print the images, one a line."""
+def pin_command(text: str, example: str, *, pinned: bool) -> click.Command:
+    """Return the command that pins images, or unpins them.
 
-    async def ask(admin: Admin) -> list[str]:
-        found = [await admin.pin(pattern, pinned=pinned) for pattern in patterns]
-        return list(dict.fromkeys(image for touched in found for image in touched.images))
+    Args:
+        text: what its help says first.
+        example: what it says last.
+        pinned: which of the two.
+    """
 
-    images = ask_lreg(access, ask)
-    if as_json:
-        print_json({"images": images})
-        return
-    for image in images:
-        click.echo(f"{'pinned' if pinned else 'unpinned'} {image}")
+    @click.command(
+        help=f"{text}\n\nIMAGE is the name of an image that is here, or a glob over "
+        "HOST/REPOSITORY:TAG.",
+        epilog=f"Example: {example}",
+    )
+    @click.argument("image", nargs=-1, required=True, shell_complete=images)
+    @access_options
+    @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+    def command(image: tuple[str, ...], *, insecure: bool, ca: Path | None, as_json: bool) -> None:
+        async def ask(admin: Admin) -> list[str]:
+            found = [await admin.pin(pattern, pinned=pinned) for pattern in image]
+            return list(dict.fromkeys(name for touched in found for name in touched.images))
+
+        names = ask_lreg(Access(insecure, ca), ask)
+        if as_json:
+            print_json({"images": names})
+            return
+        for name in names:
+            click.echo(f"{'pinned' if pinned else 'unpinned'} {name}")
+
+    return command

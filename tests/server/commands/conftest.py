@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import subprocess
 import sys
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +58,21 @@ class Lreg:
         """Run it to success; return the lines of its stdout."""
         return self.run(*arguments).splitlines()
 
+    def on_terminal(self, *arguments: str) -> tuple[Said, bytes]:
+        """Run it with a terminal for its stderr; return also what that was shown."""
+        controller, terminal = pty.openpty()
+        with subprocess.Popen(
+            [sys.executable, "-m", "lreg", *arguments],
+            env={**self.env, "TERM": "xterm"},
+            stdout=subprocess.PIPE,
+            stderr=terminal,
+            text=True,
+        ) as process:
+            os.close(terminal)
+            shown = _read_all(controller)
+            out, _ = process.communicate(timeout=60)
+        return Said(process.returncode, out, ""), shown
+
     def json(self, *arguments: str) -> Any:
         """Run it to success with --json; return what it printed."""
         return json.loads(self.run(*arguments, "--json"))
@@ -65,6 +84,20 @@ class Lreg:
         (line,) = said.err.splitlines()
         assert line.startswith("lreg: ")
         return line
+
+
+def _read_all(descriptor: int) -> bytes:
+    """Return everything that a terminal shows until it is closed."""
+    shown = b""
+    while True:
+        try:
+            piece = os.read(descriptor, 1 << 16)
+        except OSError:  # how Linux says that the other end of a terminal was closed
+            piece = b""
+        if not piece:
+            os.close(descriptor)
+            return shown
+        shown += piece
 
 
 def lreg_of(registry: Running, home: Path, **more: str) -> Lreg:
@@ -127,13 +160,19 @@ def quay(stage: Stage) -> Iterator[Upstream]:
     stage.leave(made)
 
 
-@pytest.fixture
-def caching(hub: Upstream, quay: Upstream, tmp_path: Path) -> Iterator[Lreg]:
-    """The command beside an lreg whose internet are `hub` and `quay`."""
-    folder = tmp_path / "mirror"
+@contextmanager
+def mirroring(folder: Path, hub: Upstream, quay: Upstream) -> Iterator[Lreg]:
+    """Give the command beside a new lreg whose internet are `hub` and `quay`."""
     folder.mkdir()
     running = start_mirror(folder, {"docker.io": hub.url, "quay.io": quay.url})
     try:
-        yield lreg_of(running, tmp_path)
+        yield lreg_of(running, folder.parent)
     finally:
         running.stop()
+
+
+@pytest.fixture
+def caching(hub: Upstream, quay: Upstream, tmp_path: Path) -> Iterator[Lreg]:
+    """The command beside an lreg whose internet are `hub` and `quay`."""
+    with mirroring(tmp_path / "mirror", hub, quay) as lreg:
+        yield lreg

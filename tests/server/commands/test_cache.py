@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import pty
 import re
 import signal
 import subprocess
@@ -14,7 +12,6 @@ import pytest
 
 from lreg.oci.platform import Platform
 from tests.fakes.faults import ALWAYS, Fault
-from tests.server.commands.test_copy import read_all
 from tests.support.images import hello, multi_arch
 from tests.support.processes import eventually
 
@@ -174,18 +171,8 @@ def test_bars_on_a_terminal(caching: Lreg, hub: Upstream) -> None:
     """On a terminal each layer has a bar that moves; stdout has the result alone."""
     hub.hold("library/bars", hello("bars", 8 << 20), "1")
     hub.script.add("GET", "/blobs/", Fault(rate=16 << 20), ALWAYS)
-    controller, terminal = pty.openpty()
-    with subprocess.Popen(
-        [sys.executable, "-m", "lreg", "cache", "bars:1"],
-        env={**caching.env, "TERM": "xterm"},
-        stdout=subprocess.PIPE,
-        stderr=terminal,
-    ) as process:
-        os.close(terminal)
-        shown = read_all(controller)
-        assert process.stdout is not None
-        assert process.stdout.read().count(b"\n") == 2
-    assert process.returncode == 0
+    said, shown = caching.on_terminal("cache", "bars:1")
+    assert (said.code, said.out.count("\n")) == (0, 2)
     assert b"\x1b[" in shown
     assert b"8.0" in shown
 

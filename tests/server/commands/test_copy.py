@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import pty
 import re
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -139,34 +135,13 @@ def test_bars_on_a_terminal(lreg: Lreg, wire: Wire, other: Running, repository: 
     """On a terminal bars move on stderr; stdout is the last line all the same."""
     with other.wire() as far:
         far.push(f"{repository}/far", hello(repository, size=8 << 20), "1")
-    command = [sys.executable, "-m", "lreg", "copy"]
-    command += [f"{other.host}/{repository}/far:1", f"{repository}/near:1"]
-    controller, terminal = pty.openpty()
-    with subprocess.Popen(
-        command, env={**lreg.env, "TERM": "xterm"}, stdout=subprocess.PIPE, stderr=terminal
-    ) as process:
-        os.close(terminal)
-        shown = read_all(controller)
-        assert process.stdout is not None
-        assert process.stdout.read().count(b"\n") == 1
-    assert process.returncode == 0
+    said, shown = lreg.on_terminal(
+        "copy", f"{other.host}/{repository}/far:1", f"{repository}/near:1"
+    )
+    assert (said.code, said.out.count("\n")) == (0, 1)
     assert b"\x1b[" in shown
     assert b"8.0 MiB" in shown
     assert wire.tags(f"{repository}/near") == ["1"]
-
-
-def read_all(descriptor: int) -> bytes:
-    """Everything that a terminal shows until it is closed."""
-    shown = b""
-    while True:
-        try:
-            piece = os.read(descriptor, 1 << 16)
-        except OSError:  # how Linux says that the other end of a terminal was closed
-            piece = b""
-        if not piece:
-            os.close(descriptor)
-            return shown
-        shown += piece
 
 
 def test_tls_needs_trust(tls_server: Running, server: Running, tmp_path: Path) -> None:

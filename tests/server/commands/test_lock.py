@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lreg.oci.platform import Platform
-from tests.server.commands.conftest import Lreg, lreg_of
+from tests.server.commands.conftest import Lreg, mirroring
 from tests.server.commands.test_cache import child
 from tests.support.images import hello, multi_arch
-from tests.support.mirrors import start_mirror
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,13 +26,8 @@ AGENT = {"User-Agent": "containerd/2.0"}
 @pytest.fixture
 def second(hub: Upstream, quay: Upstream, tmp_path: Path) -> Iterator[Lreg]:
     """The command beside another lreg with the same internet, that has never pulled anything."""
-    folder = tmp_path / "second"
-    folder.mkdir()
-    running = start_mirror(folder, {"docker.io": hub.url, "quay.io": quay.url})
-    try:
-        yield lreg_of(running, tmp_path)
-    finally:
-        running.stop()
+    with mirroring(tmp_path / "second", hub, quay) as lreg:
+        yield lreg
 
 
 def node_pulls(lreg: Lreg, name: str, tag: str, digest: str, image: str = "") -> None:
