@@ -136,7 +136,7 @@ class Fills:
             problem = None
             log.info("fill.done", extra=fields)
         except LregError as error:
-            problem = translated(error, BlobUnknown)
+            problem = translated(error, BlobUnknown, wanted.upstream.host)
             log.warning("fill.failed", extra=fields | {"error": str(error)})
         except OSError as error:
             problem = UpstreamFailed(f"the registry's disk: {error.strerror}")
@@ -192,7 +192,7 @@ class Fills:
             await partial.verify()
             problem = None
         except LregError as error:
-            problem = translated(error, BlobUnknown)
+            problem = translated(error, BlobUnknown, wanted.upstream.host)
             if isinstance(error, _WRONG):
                 await partial.discard()
             raise

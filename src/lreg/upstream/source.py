@@ -193,7 +193,7 @@ class Source:
             async with self.upstream.repository(self._path) as remote:
                 manifest = await remote.manifest(want)
         except LregError as error:
-            problem = translated(error, ManifestUnknown)
+            problem = translated(error, ManifestUnknown, self.upstream.host)
             if isinstance(problem, ManifestUnknown):
                 self._absent.remember(want, problem, _ABSENT_SECONDS)
             raise problem from error
@@ -255,4 +255,4 @@ class Source:
             async with self.upstream.repository(self._path) as remote:
                 return await remote.has_blob(digest)
         except LregError as error:
-            raise translated(error, BlobUnknown) from error
+            raise translated(error, BlobUnknown, self.upstream.host) from error

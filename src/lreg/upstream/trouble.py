@@ -32,23 +32,25 @@ _TOLD: tuple[tuple[tuple[type[LregError], ...], type[RegistryError]], ...] = (
 )
 
 
-def translated(error: LregError, missing: type[RegistryError]) -> RegistryError:
+def translated(error: LregError, missing: type[RegistryError], host: str) -> RegistryError:
     """Return what to tell a client of this registry about an upstream's error.
 
     Args:
         error: what the client library or the store raised.
         missing: what a 404 means here.
+        host: the upstream.
     """
     if isinstance(error, UpstreamFailed | UpstreamDenied | StoreFull):
         return error
+    text = str(error) if host in str(error) else f"{host}: {error}"
     if isinstance(error, ABSENT):
-        return missing(str(error))
+        return missing(text)
     kind = next((told for kinds, told in _TOLD if isinstance(error, kinds)), UpstreamFailed)
     if kind is UpstreamFailed and is_timeout(error):
         kind = UpstreamTimeout
     if not isinstance(error, RegistryError):
-        return kind(str(error))
-    return kind(str(error), detail=error.detail, headers=error.headers)
+        return kind(text)
+    return kind(text, detail=error.detail, headers=error.headers)
 
 
 def is_timeout(error: BaseException) -> bool:
