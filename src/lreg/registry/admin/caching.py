@@ -69,7 +69,7 @@ class Stream:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._news.wait(), bodies.PULSE)
                 yield self._drained() or b"\n"
-                await asyncio.sleep(_GATHER)
+                await asyncio.wait({work}, timeout=_GATHER)
             await work
             end = End(_count(self._fetched), _count(self._here), self._seconds(self._begin))
             yield self._drained() + bodies.line(end)
