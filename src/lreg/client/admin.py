@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from lreg.client.connection import Connection
     from lreg.client.registry import Registry
-    from lreg.client.transport import Response
+    from lreg.client.response import Response
 
 T = TypeVar("T")
 

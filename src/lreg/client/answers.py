@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from lreg import errors
+from lreg.client.patience import retry_after
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,7 +50,7 @@ _BY_CODE |= {
     "TAG_INVALID": errors.TagInvalid,
     "UNSUPPORTED": errors.Unsupported,
 }
-_NEXT = re.compile(r'<([^<>]*)>\s*;[^,]*\brel\s*=\s*"?next"?', re.IGNORECASE)
+_NEXT = re.compile(r'<([^<>]*)>\s*;[^,<]*\brel\s*=\s*"?next"?', re.IGNORECASE)
 
 
 def error_of(
@@ -75,23 +76,25 @@ def error_of(
     kind = kind_of(status, code, missing)
     said = f"{host} says {status}" + (f" {code}" if code else "") + (f": {words}" if words else "")
     message = f"{what}: {said}"
-    wait = headers.get("Retry-After")
+    wait = headers.get("Retry-After", "")[:40]
+    if wait and retry_after(wait) is None:
+        wait = ""
     if kind is errors.TooManyRequests and wait:
-        message += f"; it asks to wait {wait:.40} s"
+        message += f"; it asks to wait {wait} s"
     if kind is errors.Unauthorized:
         message += f" (log in with `docker login {host}`)"
-    return kind(message, detail=detail, headers={"Retry-After": wait[:40]} if wait else None)
+    return kind(message, detail=detail, headers={"Retry-After": wait} if wait else None)
 
 
 def kind_of(
     status: int, code: str, missing: type[errors.RegistryError] = errors.EndpointUnknown
 ) -> type[errors.RegistryError]:
     """Return the class for a status and a code; `missing` for a 404 without a usable one."""
-    if kind := _BY_STATUS.get(status) or _BY_CODE.get(code):
+    if kind := _BY_STATUS.get(status):
         return kind
-    if status == 404:
-        return missing
-    return errors.Unavailable if status >= 500 else errors.RegistryError
+    if status >= 500:
+        return errors.Unavailable
+    return _BY_CODE.get(code, missing if status == 404 else errors.RegistryError)
 
 
 def _first_error(body: bytes) -> tuple[str, str, object]:

@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
-from lreg.client.wire import Request, is_loopback
-from lreg.errors import Unauthorized
+from lreg.client.wire import Request, is_loopback, joined
+from lreg.errors import Unauthorized, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -30,11 +30,14 @@ _DEFAULT_LIFE = 60.0
 # A token this near to its end is not used any more.
 _MARGIN = 5.0
 _MAX_TOKEN = 1 << 20
+# What is remembered of more repositories than this is forgotten: it can be found out again.
+_MOST_SCOPES = 4096
 _CLIENT = "lreg"
+_REFUSED = frozenset({400, 401, 403})
 
 # RFC 9110, 11.2: a token, then either a scheme's end or =value, quoted or not.
 _PART = re.compile(
-    r"""\s*,?\s*([!#$%&'*+.^_`|~0-9A-Za-z-]+)
+    r"""([!#$%&'*+.^_`|~0-9A-Za-z-]+)
         (?:\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"=]+)))?""",
     re.VERBOSE,
 )
@@ -105,8 +108,16 @@ def trusted_realm(realm: str, registry: str, *, insecure: bool) -> bool:
     certificate vouches for who named it, and the realm must be https too. A registry that is
     spoken to in the clear may name itself, this machine, or an https realm.
     """
-    to, by = urlsplit(realm), urlsplit(registry)
-    if to.username or to.password or not to.hostname:
+    try:
+        to, by = urlsplit(joined(registry, realm)), urlsplit(registry)
+    except Unavailable:
+        return False
+    if (
+        not to.hostname
+        or to.username
+        or to.password
+        or not realm.startswith(("http://", "https://"))
+    ):
         return False
     if to.scheme == "https":
         return True
@@ -162,6 +173,7 @@ class Authorizer:
         if challenge.scheme == "basic":
             credentials = await self._credentials(scope.repository)
             return basic(credentials) if credentials and credentials.username else None
+        self._tidy()
         wanted = self._wanted.get(scope, scope)
         async with self._locks.setdefault(wanted, asyncio.Lock()):
             now = time.monotonic()
@@ -170,19 +182,36 @@ class Authorizer:
                 self._tokens[wanted] = await self._fetch(wanted, challenge)
             return f"Bearer {self._tokens[wanted].text}"
 
-    def refused(self, registry: str, header: str, scope: Scope) -> bool:
-        """Note that a request was answered 401; return whether it is worth sending again."""
-        before = self._challenge
+    def refused(self, registry: str, header: str, scope: Scope, shown: str | None) -> bool:
+        """Take note of a 401; return whether another Authorization may be worth a try.
+
+        Args:
+            registry: the registry's URL.
+            header: its WWW-Authenticate header.
+            scope: what the request needed.
+            shown: the Authorization header that was refused, None where there was none.
+        """
         if not self.learn(registry, header) or self._challenge is None:
             return False
         wanted = self._wanted.get(scope, scope)
-        dropped = self._tokens.pop(wanted, None)
-        asked = scope.joined(self._challenge.parameters.get("scope", "").split())
-        self._wanted[scope] = asked
-        return before is None or dropped is not None or asked != wanted
+        token = self._tokens.get(wanted)
+        # Another request may have been refused before and got a new one since.
+        if token and shown == f"Bearer {token.text}":
+            del self._tokens[wanted]
+        if shown and shown.startswith("Basic "):
+            self._found.pop(scope.repository, None)
+        asked = self._challenge.parameters.get("scope", "").split()
+        self._wanted[scope] = scope.joined(asked)
+        return True
+
+    def _tidy(self) -> None:
+        if max(len(self._locks), len(self._wanted), len(self._found)) > _MOST_SCOPES:
+            self._locks = {scope: lock for scope, lock in self._locks.items() if lock.locked()}
+            self._wanted.clear()
+            self._found.clear()
 
     async def _credentials(self, repository: str | None) -> Credentials | None:
-        """Return the keyring's answer, asked for once: a helper program may have to run for it."""
+        """Return the keyring's answer, kept until it is refused: it may take a helper program."""
         if repository not in self._found:
             self._found[repository] = await self._keyring.find(self._host, repository)
         return self._found[repository]
@@ -194,19 +223,30 @@ class Authorizer:
                 f"{self._host} asks to fetch tokens from {realm!r:.200}: refused, because that is "
                 "not an https address, nor its own"
             )
+        service = challenge.parameters.get("service", "")
         credentials = await self._credentials(scope.repository)
-        fields = {"service": challenge.parameters.get("service", "")}
-        request = self._token_request(realm, fields, scope, credentials)
-        async with self._transport.exchange(request) as response:
-            body = await response.read(_MAX_TOKEN)
-            if response.status != 200:
-                whose = f"the credentials for {self._host}" if credentials else "no credentials"
-                raise Unauthorized(
-                    f"{urlsplit(realm).netloc} gave no token for {' '.join(scope.texts)} "
-                    f"(status {response.status}, asked with {whose}): log in with `docker login "
-                    f"{self._host}`"
-                )
+        status, body = await self._ask_realm(realm, service, scope, credentials)
+        if status in _REFUSED and credentials:
+            # A password may have been changed, or have been for some hours only.
+            self._found.pop(scope.repository, None)
+            before, credentials = credentials, await self._credentials(scope.repository)
+            if credentials != before:
+                status, body = await self._ask_realm(realm, service, scope, credentials)
+        if status != 200:
+            whose = f"the credentials for {self._host}" if credentials else "no credentials"
+            raise Unauthorized(
+                f"{urlsplit(realm).netloc} gave no token for {' '.join(scope.texts)} "
+                f"(status {status}, asked with {whose}): log in with `docker login {self._host}`"
+            )
         return _parse_token(body, realm)
+
+    async def _ask_realm(
+        self, realm: str, service: str, scope: Scope, credentials: Credentials | None
+    ) -> tuple[int, bytes]:
+        """Return status and body of the realm's answer."""
+        request = self._token_request(realm, {"service": service}, scope, credentials)
+        async with self._transport.exchange(request) as response:
+            return response.status, await response.read(_MAX_TOKEN)
 
     def _token_request(
         self, realm: str, fields: dict[str, str], scope: Scope, credentials: Credentials | None

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterable, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING
-from urllib.parse import quote, urljoin
+from urllib.parse import quote
 
 from lreg import errors
 from lreg.client.auth import Scope
 from lreg.client.connection import Ask
-from lreg.client.wire import SourceFailed
+from lreg.client.pumping import Behind
+from lreg.client.wire import SourceFailed, joined
 from lreg.oci.digest import Digest
 
 if TYPE_CHECKING:
@@ -19,11 +21,13 @@ if TYPE_CHECKING:
     from hashlib import _Hash
 
     from lreg.client.repository import RemoteRepository
-    from lreg.client.transport import Response
+    from lreg.client.response import Response
     from lreg.client.wire import Body
     from lreg.oci.descriptor import Descriptor
     from lreg.oci.reference import RepositoryName
 
+# More digits than a file can have bytes are no size.
+_SIZE = re.compile(r"[0-9]{1,19}")
 # Below this a thread costs more than the hash.
 _INLINE = 64 << 10
 
@@ -37,26 +41,20 @@ class RunningHash:
 
     def __init__(self, hasher: _Hash) -> None:
         self._hasher = hasher
-        self._work: asyncio.Future[None] | None = None
+        self._behind = Behind(hasher.update)
 
     async def add(self, piece: bytes) -> None:
         """Take the next piece; returns once the one before it is hashed."""
-        await self._settle()
         if len(piece) < _INLINE:
+            await self._behind.settle()
             self._hasher.update(piece)
         else:
-            loop = asyncio.get_running_loop()
-            self._work = loop.run_in_executor(None, self._hasher.update, piece)
+            await self._behind.give(piece)
 
     async def hexdigest(self) -> str:
         """Return the hash of all pieces."""
-        await self._settle()
+        await self._behind.settle()
         return self._hasher.hexdigest()
-
-    async def _settle(self) -> None:
-        if self._work is not None:
-            work, self._work = self._work, None
-            await work
 
 
 class BlobBody:
@@ -80,35 +78,33 @@ class BlobBody:
                     "were asked for"
                 )
             text = content_range.rpartition("/")[2]
-        self.size = int(text) if text.isascii() and text.isdigit() else None
+        self.size = int(text) if _SIZE.fullmatch(text) else None
 
     async def pieces(self) -> AsyncGenerator[bytes, None]:
         """Yield the bytes in large pieces; raises what transport.Response.pieces does."""
         async with aclosing(self._response.pieces()) as pieces:
             async for piece in pieces:
-                skipped = min(self._excess, len(piece))
-                self._excess -= skipped
-                if skipped < len(piece):
-                    yield piece[skipped:] if skipped else piece
+                if rest := piece[self._skip(piece) :]:
+                    yield rest
 
     async def pump(self, sink: Callable[[memoryview], None]) -> None:
-        """Give all bytes to `sink`, piece after piece, in threads, the next one arriving meanwhile.
+        """Give all bytes to `sink`, piece after piece, in threads (store.protocol.Source).
 
         Raises:
             TransferBroken: the connection broke off or stalled; what had come was given to `sink`.
         """
-        loop = asyncio.get_running_loop()
-        work: asyncio.Future[None] | None = None
-        try:
-            async with aclosing(self.pieces()) as pieces:
-                async for piece in pieces:
-                    if work is not None:
-                        await work
-                    work = loop.run_in_executor(None, sink, memoryview(piece))
-        finally:
-            # A sink is not for two threads, nor for one that nobody waits for.
-            if work is not None:
-                await asyncio.shield(work)
+
+        def wanted(piece: memoryview) -> None:
+            if piece := piece[self._skip(piece) :]:
+                sink(piece)
+
+        await self._response.pump(wanted if self._excess else sink)
+
+    def _skip(self, piece: bytes | memoryview) -> int:
+        """Return how many bytes at the beginning of a piece are here already."""
+        skipped = min(self._excess, len(piece))
+        self._excess -= skipped
+        return skipped
 
 
 @asynccontextmanager
@@ -242,7 +238,7 @@ async def _start(repository: RemoteRepository) -> str:
 
 def _location(response: Response) -> str:
     if location := response.headers.get("Location"):
-        return urljoin(response.url, location)
+        return joined(response.url, location)
     raise errors.Unavailable(f"{response.url} began an upload without saying where")
 
 

@@ -7,14 +7,14 @@ import re
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 from lreg import errors
 from lreg.client import wire
 from lreg.client.answers import error_of
 from lreg.client.auth import NO_SCOPE, Authorizer, Scope
 from lreg.client.credentials import ConfigFiles
-from lreg.client.transport import Response, Transport
+from lreg.client.transport import Transport
 from lreg.client.wire import Request
 from lreg.errors import TlsFailed, Unreachable, Untrusted
 from lreg.oci.reference import DOCKER_HUB, DOCKER_HUB_ALIASES
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from lreg.client.credentials import Keyring
     from lreg.client.patience import Patience
+    from lreg.client.response import Response
 
 _HOST = re.compile(
     r"([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?"
@@ -147,13 +148,16 @@ class Connection:
             insecure=insecure,
         )
         self._base: str | None = None
-        self._finding = asyncio.Lock()
+        self._finding: asyncio.Task[str] | None = None
 
     async def __aenter__(self) -> Self:
         await self._transport.__aenter__()
         return self
 
     async def __aexit__(self, *details: object) -> None:
+        if self._finding:
+            self._finding.cancel()
+            await asyncio.gather(self._finding, return_exceptions=True)
         await self._transport.__aexit__(*details)
 
     async def base(self) -> str:
@@ -163,10 +167,18 @@ class Connection:
             Unavailable: it can't be reached.
             TransferBroken: what is there does not answer in HTTP.
         """
-        async with self._finding:
-            if self._base is None:
-                self._base = await self._find_base()
-            return self._base
+        if self._base is None:
+            if self._finding is None:
+                self._finding = asyncio.get_running_loop().create_task(self._find_base())
+                self._finding.add_done_callback(self._found)
+            # Everybody who waits hears of one failure: it may have taken its time.
+            return await asyncio.shield(self._finding)
+        return self._base
+
+    def _found(self, finding: asyncio.Task[str]) -> None:
+        self._finding = None
+        if not finding.cancelled() and finding.exception() is None:
+            self._base = finding.result()
 
     async def _find_base(self) -> str:
         *others, last = self._address.urls
@@ -178,6 +190,7 @@ class Connection:
             )
             try:
                 async with self._transport.exchange(request) as response:
+                    self._observe(response)
                     # Go's servers tell a plain request on a TLS port so.
                     if probe and response.status == 400:
                         continue
@@ -203,18 +216,16 @@ class Connection:
             TransferBroken: the connection broke off.
         """
         base = await self.base()
-        url = urljoin(f"{base}/", ask.path)
+        url = wire.joined(f"{base}/", ask.path)
         async with AsyncExitStack() as stack:
             response = await self._authorized(stack, ask, url)
-            if self._route.observe:
-                self._route.observe(response.status, response.headers)
             for _ in range(_MAX_REDIRECTS):
                 location = response.headers.get("Location")
                 if response.status not in _REDIRECTS or not location:
                     break
                 if ask.method not in {"GET", "HEAD"}:
                     break
-                url = urljoin(url, location)
+                url = wire.joined(url, location)
                 if base.startswith("https:") and not url.startswith("https:"):
                     raise errors.Denied(
                         f"{self.host} redirects {ask.what} to {url!r:.200}, without TLS: refused"
@@ -222,7 +233,9 @@ class Connection:
                 await stack.aclose()
                 response = await self._authorized(stack, ask, url)
             if response.status >= 300 and response.status not in ask.allow:
-                body = await response.read(_MAX_ERROR_BODY)
+                body = await response.glimpse(_MAX_ERROR_BODY)
+                # A refusal is no reason to give the connection up.
+                await stack.aclose()
                 raise error_of(
                     response.status,
                     response.headers,
@@ -246,19 +259,29 @@ class Connection:
             ask.size,
             verify=not (self._insecure and urlsplit(url).hostname == urlsplit(base).hostname),
         )
-        header = await self._authorizer.header(ask.scope) if own else None
-        response = await stack.enter_async_context(self._transport.exchange(_with(request, header)))
-        if response.status != 401 or not own or not request.repeatable:
-            return response
-        if not self._authorizer.refused(
-            base, response.headers.get("WWW-Authenticate", ""), ask.scope
-        ):
-            return response
+        if not own:
+            return await stack.enter_async_context(self._transport.exchange(request))
         header = await self._authorizer.header(ask.scope)
-        if header is None:
+        response = await self._observed(stack, _with(request, header))
+        if response.status != 401 or not request.repeatable:
+            return response
+        demand = response.headers.get("WWW-Authenticate", "")
+        if not self._authorizer.refused(base, demand, ask.scope, header):
+            return response
+        refused, header = header, await self._authorizer.header(ask.scope)
+        if header in (None, refused):
             return response
         await stack.aclose()
-        return await stack.enter_async_context(self._transport.exchange(_with(request, header)))
+        return await self._observed(stack, _with(request, header))
+
+    async def _observed(self, stack: AsyncExitStack, request: Request) -> Response:
+        response = await stack.enter_async_context(self._transport.exchange(request))
+        self._observe(response)
+        return response
+
+    def _observe(self, response: Response) -> None:
+        if self._route.observe:
+            self._route.observe(response.status, response.headers)
 
 
 def _with(request: Request, header: str | None) -> Request:

@@ -7,72 +7,67 @@ ssl.SSLError or h11.ProtocolError; the transport makes sentences of them.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 import h11
 
+from lreg.client.patience import Pace
 from lreg.client.proxy import credentials_for
-from lreg.client.wire import PIECE, SourceFailed
+from lreg.client.wire import PIECE, Headers, SourceFailed
+from lreg.transfer import duplicate
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, AsyncIterator, Iterator
+    from collections.abc import AsyncIterable, Callable, Iterator
 
     from lreg.client.patience import Patience
+    from lreg.client.sockets import Wire
     from lreg.client.wire import Request
+    from lreg.errors import TransferBroken
 
 # Signed Locations and Link headers are long; a head of this size is none.
 _MAX_HEAD = 64 << 10
+# h11 looks at its limit when a head is not complete yet: it gets no more than this at a time.
+_HEAD_PIECE = 16 << 10
+# From this size on threads receive from the socket themselves, past the event loop.
+_DIRECT = 1 << 20
+# So much is received at most while a thread is busy with what came before.
+_MOST = 1 << 20
 # Everything that may stand in a request's target (RFC 3986, 2.2, 2.3), and what stands there.
 _TARGET = "%/:=&?~#+!$,;'@()*[]-._|"
-
-
-class Headers(Mapping[str, str]):
-    """The headers of an answer, whatever the case of their names; repeated ones are joined."""
-
-    def __init__(self, pairs: list[tuple[bytes, bytes]]) -> None:
-        self._values: dict[str, str] = {}
-        for raw_name, raw_value in pairs:
-            name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
-            known = self._values.get(name)
-            # RFC 9110, 5.3: equal to one field with the values in order, separated by commas.
-            self._values[name] = value if known is None else f"{known}, {value}"
-
-    def __getitem__(self, name: str) -> str:
-        return self._values[name.lower()]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._values)
-
-    def __len__(self) -> int:
-        return len(self._values)
 
 
 class Link:
     """A connection to one server, for one request at a time.
 
     Args:
-        reader, writer: the open connection.
+        wire: the open connection.
         patience: how long the other end may leave us waiting.
         proxy: the proxy that it leads to, whom requests tell the whole URL, or None.
+
+    Attributes:
+        left: how many bytes of the answer's body are still to come; None where it does not say so.
+        pace: how fast they come.
     """
 
     def __init__(
         self,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
+        wire: Wire,
         patience: Patience,
         proxy: str | None = None,
     ) -> None:
-        self._reader = reader
-        self._writer = writer
-        self._stall = patience.stall
-        self._commit = patience.commit
+        self._wire = wire
+        self._patience = patience
         self._absolute = proxy is not None
         self._proxy_headers = credentials_for(proxy) if proxy else {}
-        self._protocol = h11.Connection(h11.CLIENT, max_incomplete_event_size=_MAX_HEAD)
+        self._protocol = _protocol()
+        self._method = ""
+        self._early = b""
+        self._room = PIECE
+        self.left: int | None = None
+        self.pace = Pace(patience)
 
     async def ask(self, request: Request) -> tuple[int, Headers]:
         """Send the request and return the status and the headers of its answer.
@@ -83,13 +78,14 @@ class Link:
             SourceFailed: the body raised something.
             h11.LocalProtocolError: the body is not as long as was said.
         """
+        self._method = request.method
         self._send(self._head(request))
         if request.body is None or isinstance(request.body, bytes):
             if request.body:
                 self._send(h11.Data(data=request.body))
             self._send(h11.EndOfMessage())
             await self._drained()
-            async with asyncio.timeout(self._stall):
+            async with asyncio.timeout(self._patience.stall):
                 return await self._response()
         answering = asyncio.ensure_future(self._response())
         sending = asyncio.ensure_future(self._send_stream(request.body))
@@ -97,7 +93,7 @@ class Link:
             await asyncio.wait({answering, sending}, return_when=asyncio.FIRST_COMPLETED)
             if not answering.done():
                 await sending
-            async with asyncio.timeout(self._commit):
+            async with asyncio.timeout(self._patience.commit):
                 return await answering
         finally:
             sending.cancel()
@@ -127,7 +123,7 @@ class Link:
 
     def _send(self, event: h11.Event) -> None:
         for part in self._protocol.send_with_data_passthrough(event) or ():
-            self._writer.write(part)
+            self._wire.transport.write(part)
 
     async def _send_stream(self, body: AsyncIterable[bytes]) -> None:
         async with aclosing(_guarded(body)) as pieces:
@@ -140,59 +136,144 @@ class Link:
 
     async def _drained(self) -> bool:
         """Wait until what was written is nearly sent; return whether the other end still reads."""
-        try:
-            async with asyncio.timeout(self._stall):
-                await self._writer.drain()
-        except ConnectionError:
-            # A server that refuses a body closes; why, is in the answer that it sent before.
-            return False
-        return True
+        # A server that refuses a body closes; why, is in the answer that it sent before.
+        async with asyncio.timeout(self._patience.stall):
+            return await self._wire.drained()
 
     async def _response(self) -> tuple[int, Headers]:
         while True:
             event = await self._event()
             if isinstance(event, h11.Response):
-                return event.status_code, Headers(event.headers.raw_items())
+                headers = Headers(event.headers.raw_items())
+                self._expect(event.status_code, headers)
+                return event.status_code, headers
+
+    def _expect(self, status: int, headers: Headers) -> None:
+        """Prepare for a body; one of known length is counted here, which takes fewer copies."""
+        self.pace = Pace(self._patience)
+        self.left, self._early, self._room = None, b"", PIECE
+        length = headers.get("Content-Length")
+        # RFC 9112, 6.3: chunks count for more than a length.
+        if self._method != "GET" or status not in {200, 206} or "Transfer-Encoding" in headers:
+            return
+        if length is not None:
+            self.left = int(length)
+            self._early, _ = self._protocol.trailing_data
+            self._room = min(self.left, _MOST)
 
     async def body(self) -> AsyncGenerator[bytes, None]:
         """Yield the answer's body as it arrives."""
-        while True:
-            async with asyncio.timeout(self._stall):
-                event = await self._event()
-            if not isinstance(event, h11.Data):
-                return
-            yield bytes(event.data)
+        while piece := await self.pace.wait(self.piece()):
+            yield bytes(piece)
+            self.pace.note(len(piece))
+
+    async def piece(self) -> bytes | memoryview:
+        """Return what has arrived of the body, or the next that does; nothing at its end.
+
+        A view is valid until the next call.
+        """
+        self._wire.expect(self._room)
+        if self.left is None:
+            return await self._chunks()
+        if not self.left:
+            return b""
+        data: bytes | memoryview
+        data, self._early = self._early[: self.left], self._early[self.left :]
+        data = data or await self._wire.take(self.left)
+        if not data:
+            raise ConnectionResetError(f"{self.left} bytes were still to come")
+        self.left -= len(data)
+        return data
+
+    async def _chunks(self) -> bytes:
+        gathered: list[bytes] = []
+        size = 0
+        while self._protocol.their_state is h11.SEND_BODY and size < PIECE:
+            event = self._protocol.next_event()
+            if isinstance(event, h11.Data):
+                gathered.append(event.data)
+                size += len(event.data)
+            elif event is h11.NEED_DATA:
+                if gathered:
+                    break
+                await self._feed()
+        return b"".join(gathered)
+
+    @property
+    def is_direct(self) -> bool:
+        """Whether threads may receive the rest of the body themselves, and it is worth it."""
+        return self._wire.is_plain and self.left is not None and self.left >= _DIRECT
+
+    def take_over(self) -> bytes:
+        """Keep the event loop from receiving; return what it has of the body, `left` lowered."""
+        self._wire.pause()
+        data = self._early + self._wire.rest()
+        data, self._early = data[: self.left], data[self.left :]
+        self.left = (self.left or 0) - len(data)
+        return data
+
+    @contextmanager
+    def socket(self, broken: Callable[[OSError], TransferBroken]) -> Iterator[int]:
+        """Give the socket, to receive what is left of the body, for which `left` is to be lowered.
+
+        Args:
+            broken: makes the error that is raised where the connection is gone.
+        """
+        if self._wire.broken:
+            raise broken(self._wire.broken) from self._wire.broken
+        with duplicate(self._wire.transport, broken) as sock:
+            yield sock
+        self._wire.resume()
 
     async def _event(self) -> h11.Event | type[h11.PAUSED | h11.NEED_DATA]:
-        while True:
-            event = self._protocol.next_event()
-            if event is not h11.NEED_DATA:
-                return event
-            data = await self._reader.read(PIECE)
-            if not data and self._protocol.their_state is h11.SEND_RESPONSE:
-                raise ConnectionResetError("it was closed without an answer")
-            self._protocol.receive_data(data)
+        while (event := self._protocol.next_event()) is h11.NEED_DATA:
+            await self._feed()
+        return event
+
+    async def _feed(self) -> None:
+        """Give the protocol what arrives next."""
+        heads = self._protocol.their_state is h11.SEND_RESPONSE
+        data = await self._wire.read(_HEAD_PIECE if heads else PIECE)
+        if heads and not data:
+            raise ConnectionResetError("it was closed without an answer")
+        self._protocol.receive_data(data)
 
     def finish(self) -> bool:
         """End the exchange; return whether the connection can be used again."""
-        try:
-            # What is left of a short body came with its head.
-            while isinstance(self._protocol.next_event(), h11.Data):
-                pass
-            self._protocol.start_next_cycle()
-        except h11.ProtocolError:
-            return False
-        return True
+        # What is left of a short body has come with its head; anything else was not asked for.
+        rest = self._wire.rest()
+        if self.left is not None:
+            whole = self.left == len(self._early) + len(rest)
+            if not whole or self._protocol.our_state is h11.MUST_CLOSE:
+                return False
+            self._protocol = _protocol()
+        else:
+            try:
+                if rest:
+                    self._protocol.receive_data(rest)
+                while isinstance(self._protocol.next_event(), h11.Data):
+                    pass
+                self._protocol.start_next_cycle()
+            except h11.ProtocolError:
+                return False
+            if self._protocol.trailing_data[0]:
+                return False
+        self.left, self._early = None, b""
+        self._wire.expect(0)
+        return self.alive
 
     @property
     def alive(self) -> bool:
         """Whether the other end has neither closed an idle connection nor spoken unasked."""
-        return not (self._reader.at_eof() or self._writer.is_closing())
+        return not (self._wire.eof or self._wire.held or self._wire.transport.is_closing())
 
     async def close(self) -> None:
         """Close at once, whatever is under way, and return when the socket is gone."""
-        self._writer.transport.abort()
-        await asyncio.gather(self._writer.wait_closed(), return_exceptions=True)
+        await self._wire.close()
+
+
+def _protocol() -> h11.Connection:
+    return h11.Connection(h11.CLIENT, max_incomplete_event_size=_MAX_HEAD)
 
 
 async def _guarded(body: AsyncIterable[bytes]) -> AsyncGenerator[bytes, None]:
@@ -206,31 +287,3 @@ async def _guarded(body: AsyncIterable[bytes]) -> AsyncGenerator[bytes, None]:
     finally:
         if isinstance(pieces, AsyncGenerator):
             await pieces.aclose()
-
-
-async def connect(
-    url: str, unix: str | None, connect_seconds: float, proxy: str | None
-) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """Return an open connection to the server of `url`, or to the proxy in between; no TLS yet."""
-    async with asyncio.timeout(connect_seconds):
-        if unix:
-            return await asyncio.open_unix_connection(unix, limit=2 * PIECE)
-        parts = urlsplit(proxy or url)
-        port = parts.port or (443 if parts.scheme == "https" else 80)
-        host = parts.hostname or ""
-        # A name may have an IPv6 address that leads nowhere (RFC 8305); an address is what it is.
-        literal = ":" in host or host[-1:].isdecimal()
-        delay = None if literal else 0.25
-        return await asyncio.open_connection(
-            host, port, limit=2 * PIECE, happy_eyeballs_delay=delay
-        )
-
-
-@asynccontextmanager
-async def aborted_on_error(writer: asyncio.StreamWriter) -> AsyncIterator[None]:
-    """Close a connection at once where what is done with it fails or is cancelled."""
-    try:
-        yield
-    except BaseException:
-        writer.transport.abort()
-        raise

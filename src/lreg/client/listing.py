@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from lreg.client.auth import Scope
     from lreg.client.connection import Connection
-    from lreg.client.transport import Response
+    from lreg.client.response import Response
     from lreg.errors import RegistryError
 
 # A page of 1000 names of 255 bytes, and room for a registry that sends more than was asked for.
@@ -43,7 +43,10 @@ async def listing(
             fields = await read_object(response, what, _MAX_PAGE)
             next_path = next_page(response.headers)
         # A repository without tags has null for a list in Go's JSON.
-        for name in fields.get(key) or ():
+        names = fields.get(key) or ()
+        if not isinstance(names, list | tuple):
+            raise Unavailable(f"{what}: {connection.host} did not answer with a list")
+        for name in names:
             yield str(name)
 
 

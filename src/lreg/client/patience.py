@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +43,44 @@ class Patience:
         return full * (0.5 + random.random() / 2)  # noqa: S311 - spreads load, guards nothing
 
 
+class Pace:
+    """Whether a body comes fast enough: what counts is waiting for it, not what its reader does.
+
+    Args:
+        patience: how long nothing may come, and how much must come in that time.
+    """
+
+    def __init__(self, patience: Patience) -> None:
+        self._stall = patience.stall
+        self._floor = patience.rate_floor
+        self._waited = 0.0
+        self._came = 0
+
+    async def wait(self, arrival: Awaitable[T]) -> T:
+        """Return what `arrival` brings; raise TimeoutError where it is not there in time."""
+        loop = asyncio.get_running_loop()
+        begin = loop.time()
+        async with asyncio.timeout(self._stall):
+            arrived = await arrival
+        self._waited += loop.time() - begin
+        return arrived
+
+    def note(self, count: int, seconds: float = 0.0) -> None:
+        """Take note of what came, and of further seconds that it took.
+
+        Raises:
+            TimeoutError: over the time of a stall less came than must.
+        """
+        self._came += count
+        self._waited += seconds
+        if self._waited < self._stall:
+            return
+        slow = self._came < self._floor * self._waited
+        self._came, self._waited = 0, 0.0
+        if slow:
+            raise TimeoutError(f"less than {self._floor} bytes a second came")
+
+
 def retry_after(header: str | None) -> float | None:
     """Return the seconds that a Retry-After header asks for (RFC 9110, 10.2.3), or None."""
     if header is None:
@@ -47,8 +92,8 @@ def retry_after(header: str | None) -> float | None:
     from email.utils import parsedate_to_datetime  # noqa: PLC0415
 
     try:
-        moment = parsedate_to_datetime(text)
-    except ValueError:
+        moment = parsedate_to_datetime(text[:40])
+    except (ValueError, OverflowError):
         return None
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return max(0.0, (moment - datetime.now(UTC)).total_seconds())

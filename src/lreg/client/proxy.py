@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 import h11
 
 from lreg.client.wire import is_loopback, origin
 from lreg.errors import UsageError
+
+if TYPE_CHECKING:
+    from lreg.client.sockets import Wire
 
 # The head of a proxy's answer to a CONNECT is no longer than this.
 _MAX_HEAD = 64 << 10
@@ -49,20 +53,19 @@ def _http(proxy: str) -> str:
     return proxy
 
 
-async def tunnel(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, url: str, proxy: str, stall: float
-) -> None:
+async def tunnel(wire: Wire, url: str, proxy: str, stall: float) -> None:
     """Ask a proxy for a tunnel to the server of `url` (RFC 9110, 9.3.6); raise ConnectionError."""
     parts = urlsplit(url)
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
     place = f"{host}:{parts.port or 443}"
     protocol = h11.Connection(h11.CLIENT)
     headers = [("Host", place), *credentials_for(proxy).items()]
-    writer.write(protocol.send(h11.Request(method="CONNECT", target=place, headers=headers)) or b"")
-    writer.write(protocol.send(h11.EndOfMessage()) or b"")
+    request = h11.Request(method="CONNECT", target=place, headers=headers)
+    wire.transport.write(protocol.send(request) or b"")
+    wire.transport.write(protocol.send(h11.EndOfMessage()) or b"")
     async with asyncio.timeout(stall):
         while (event := protocol.next_event()) is h11.NEED_DATA:
-            protocol.receive_data(await reader.read(_MAX_HEAD))
+            protocol.receive_data(await wire.read(_MAX_HEAD))
     if not isinstance(event, h11.Response) or not 200 <= event.status_code < 300:
         status = event.status_code if isinstance(event, h11.Response) else "nothing"
         raise ConnectionError(f"the proxy answers {status} to a CONNECT")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from lreg.client.blobs import BlobBody, RemoteBlob
     from lreg.client.connection import Connection
-    from lreg.client.transport import Response
+    from lreg.client.response import Response
     from lreg.client.wire import Body
     from lreg.oci.reference import RepositoryName
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from contextlib import aclosing, asynccontextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
@@ -15,10 +16,11 @@ from urllib.parse import urlsplit
 import h11
 
 from lreg import __version__
-from lreg.client import h1
+from lreg.client import h1, sockets
 from lreg.client.patience import Patience, retry_after
 from lreg.client.proxy import proxy_for, tunnel
-from lreg.client.wire import PIECE, Request, is_loopback
+from lreg.client.response import Response, words
+from lreg.client.wire import Request, is_loopback
 from lreg.errors import (
     SizeInvalid,
     TlsFailed,
@@ -30,76 +32,15 @@ from lreg.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
 # Stored bytes are what their digest names: nothing may be packed on the way.
 _HEADERS = {"User-Agent": f"lreg/{__version__}", "Accept-Encoding": "identity"}
 # Answers that mean "later": too many requests, and what gateways say of a server that restarts.
 _LATER = frozenset({429, 502, 503, 504})
-
-
-class Response:
-    """An answer whose body is still to be read; valid within its `exchange`.
-
-    Attributes:
-        url: that was asked for.
-        status: its status.
-        headers: its headers, whatever the case of their names.
-    """
-
-    def __init__(self, url: str, status: int, headers: Mapping[str, str], link: h1.Link) -> None:
-        self.url = url
-        self.status = status
-        self.headers = headers
-        self._link = link
-
-    async def read(self, limit: int) -> bytes:
-        """Return the body; raise TransferBroken where it ends early or has over `limit` bytes."""
-        body = bytearray()
-        async with aclosing(self.pieces()) as pieces:
-            async for piece in pieces:
-                body += piece
-                if len(body) > limit:
-                    raise TransferBroken(f"{self.url} sent more than the {limit} bytes expected")
-        return bytes(body)
-
-    async def pieces(self) -> AsyncGenerator[bytes, None]:
-        """Yield the body in pieces of PIECE bytes or more, the last one smaller.
-
-        Raises:
-            TransferBroken: the body ended early, or nothing came for the time of patience. What
-                had arrived before that was yielded.
-        """
-        gathered: list[bytes] = []
-        size = 0
-        failure: TransferBroken | None = None
-        try:
-            async with aclosing(self.arriving()) as arriving:
-                async for data in arriving:
-                    gathered.append(data)
-                    size += len(data)
-                    if size >= PIECE:
-                        yield b"".join(gathered)
-                        gathered, size = [], 0
-        except TransferBroken as error:
-            failure = error
-        if gathered:
-            yield b"".join(gathered)
-        if failure is not None:
-            raise failure
-
-    async def arriving(self) -> AsyncGenerator[bytes, None]:
-        """Yield the body as it arrives, each piece at once; raise TransferBroken as `pieces`."""
-        try:
-            async with aclosing(self._link.body()) as arriving:
-                async for data in arriving:
-                    yield data
-        except (OSError, h11.RemoteProtocolError) as error:
-            place = urlsplit(self.url).netloc
-            raise TransferBroken(
-                f"{place} broke off in the middle of {self.url} ({_words(error)}): try again"
-            ) from error
+# So many bodies can be given to sinks at a time; the others take turns with them.
+_THREADS = 8
 
 
 class Transport:
@@ -128,6 +69,7 @@ class Transport:
         self._answered: set[str] = set()
         self._idle: dict[tuple[str, bool], list[h1.Link]] = {}
         self._closing: set[asyncio.Task[None]] = set()
+        self._executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="client")
 
     async def __aenter__(self) -> Self:
         return self
@@ -137,6 +79,7 @@ class Transport:
             while idle:
                 self._drop(idle.pop())
         await asyncio.gather(*self._closing)
+        self._executor.shutdown(wait=False)
 
     @asynccontextmanager
     async def exchange(self, request: Request) -> AsyncIterator[Response]:
@@ -208,7 +151,7 @@ class Transport:
                 raise
             raise sentence from error
         self._answered.add(request.origin)
-        return link, Response(request.url, status, headers, link)
+        return link, Response(request.url, status, headers, link, self._executor)
 
     def _release(self, request: Request, link: h1.Link) -> None:
         if link.finish():
@@ -228,16 +171,16 @@ class Transport:
         proxy = None if self._unix else proxy_for(url, self._proxy)
         context = self._context(verify=request.verify) if request.is_tls else None
         try:
-            reader, writer = await h1.connect(url, self._unix, limit, proxy)
+            wire = await sockets.connect(url, self._unix, limit, proxy)
         except OSError as error:
             raise Unreachable(_advice(place, host, self._unix or proxy, error)) from error
         if context is None:
-            return h1.Link(reader, writer, self.patience, proxy)
+            return h1.Link(wire, self.patience, proxy)
         try:
-            async with h1.aborted_on_error(writer):
+            with sockets.aborted_on_error(wire):
                 if proxy:
-                    await tunnel(reader, writer, url, proxy, stall)
-                await writer.start_tls(context, server_hostname=host, ssl_handshake_timeout=limit)
+                    await tunnel(wire, url, proxy, stall)
+                await wire.encrypt(context, host, limit)
         except ssl.SSLCertVerificationError as error:
             raise Untrusted(
                 f"the certificate of {place} is not trusted ({error.verify_message}): name its "
@@ -245,9 +188,9 @@ class Transport:
             ) from error
         except (OSError, h11.ProtocolError) as error:
             raise TlsFailed(
-                f"{place} does not speak TLS ({_words(error)}): use --insecure for plain HTTP"
+                f"{place} does not speak TLS ({words(error)}): use --insecure for plain HTTP"
             ) from error
-        return h1.Link(reader, writer, self.patience)
+        return h1.Link(wire, self.patience)
 
     def _context(self, *, verify: bool) -> ssl.SSLContext:
         if context := self._contexts.get(verify):
@@ -275,23 +218,15 @@ def _sentence(place: str, error: BaseException) -> SizeInvalid | TransferBroken 
             return TransferBroken(f"{place} does not answer in HTTP: {error}")
         case OSError():
             return TransferBroken(
-                f"the connection to {place} broke off ({_words(error)}): try again"
+                f"the connection to {place} broke off ({words(error)}): try again"
             )
     return None
-
-
-def _words(error: BaseException) -> str:
-    if isinstance(error, TimeoutError):
-        return "nothing came in time"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return str(error) or type(error).__name__
 
 
 def _advice(place: str, host: str, through: str | None, error: OSError) -> str:
     """Return what to do about a connection that did not come to be."""
     if through:
-        return f"{place} can't be reached through {through.rpartition('@')[2]}: {_words(error)}"
+        return f"{place} can't be reached through {through.rpartition('@')[2]}: {words(error)}"
     if isinstance(error, TimeoutError):
         return f"{place} does not answer: check its address and the network"
     if is_loopback(host):
@@ -299,4 +234,4 @@ def _advice(place: str, host: str, through: str | None, error: OSError) -> str:
     # socket.gaierror's numbers are negative and of its own kind.
     if error.errno is not None and error.errno < 0:
         return f"{host} is not a known host name: check it, and your DNS"
-    return f"{place} can't be reached ({_words(error)}): check its address and the network"
+    return f"{place} can't be reached ({words(error)}): check its address and the network"

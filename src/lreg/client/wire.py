@@ -1,14 +1,19 @@
-"""What the transport is asked to send, and how it fails."""
+"""What goes over a connection: requests, headers, and how they are sent."""
 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import AsyncIterable, Callable, Mapping
+import re
+from collections.abc import AsyncIterable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
+
+from lreg.errors import Unavailable
 
 # Bodies move in pieces of this many bytes or more: smaller ones cost more in steps than in copies.
 PIECE = 256 << 10
+
+_NETLOC = re.compile(r"[!-~]{1,300}")
 
 Body = bytes | AsyncIterable[bytes]
 
@@ -28,6 +33,26 @@ class Route:
     proxy: str = field(default="", repr=False)
     headers: Mapping[str, str] = field(default_factory=dict)
     observe: Callable[[int, Mapping[str, str]], None] | None = None
+
+
+class Headers(Mapping[str, str]):
+    """The headers of an answer, whatever the case of their names; repeated ones are joined."""
+
+    def __init__(self, pairs: list[tuple[bytes, bytes]]) -> None:
+        values: dict[str, list[str]] = {}
+        for name, value in pairs:
+            values.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1"))
+        # RFC 9110, 5.3: equal to one field with the values in order, separated by commas.
+        self._values = {name: ", ".join(several) for name, several in values.items()}
+
+    def __getitem__(self, name: str) -> str:
+        return self._values[name.lower()]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
 
 
 class SourceFailed(Exception):
@@ -84,6 +109,19 @@ def origin(url: str) -> str:
     port = parts.port or (443 if parts.scheme == "https" else 80)
     host = (parts.hostname or "").lower()
     return f"{parts.scheme.lower()}://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def joined(base: str, location: str) -> str:
+    """Return the URL that a Location or a Link means; raise Unavailable where it means none."""
+    try:
+        url = urljoin(base, location)
+        parts = urlsplit(url)
+        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+        if usable and _NETLOC.fullmatch(parts.netloc):
+            return url
+    except ValueError:
+        pass
+    raise Unavailable(f"{origin(base)} sends us on to {location!r:.200}, which is no address")
 
 
 def is_loopback(hostname: str) -> bool:

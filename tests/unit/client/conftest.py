@@ -74,3 +74,32 @@ async def secure(server_tls: ssl.SSLContext) -> AsyncIterator[Upstream]:
     """A scripted registry that speaks TLS."""
     async with Upstream(tls=server_tls) as made:
         yield made
+
+
+@pytest.fixture(params=["plain", "tls"])
+def scheme(request: pytest.FixtureRequest) -> str:
+    """How the registry is spoken to."""
+    return str(request.param)
+
+
+@pytest.fixture
+async def far_end(scheme: str, server_tls: ssl.SSLContext) -> AsyncIterator[Upstream]:
+    """A registry over plain HTTP, which threads receive, or over TLS."""
+    async with Upstream(tls=server_tls if scheme == "tls" else None) as made:
+        yield made
+
+
+@pytest.fixture
+async def near_end(
+    far_end: Upstream, scheme: str, authority: CertificateAuthority
+) -> AsyncIterator[Registry]:
+    """An anonymous client of it, in a hurry."""
+    ca = authority.path if scheme == "tls" else None
+    async with Registry(far_end.host, credentials=Only(None), patience=HASTE, ca=ca) as registry:
+        yield registry
+
+
+@pytest.fixture
+def repository(near_end: Registry) -> RemoteRepository:
+    """The repository library/alpine there."""
+    return near_end.repository(RepositoryName.parse(NAME))

@@ -39,6 +39,7 @@ def said(code: str, message: str = "because") -> object:
         (405, "UNSUPPORTED", errors.Unsupported),
         (429, "TOOMANYREQUESTS", errors.TooManyRequests),
         (500, "UNKNOWN", errors.Unavailable),
+        (500, "DENIED", errors.Unavailable),
         (503, "UNAVAILABLE", errors.Unavailable),
         (507, "DENIED", errors.StoreFull),
         (418, "UNKNOWN", errors.RegistryError),

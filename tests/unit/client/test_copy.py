@@ -263,4 +263,4 @@ async def test_memory(
     with pytest.raises(LregError):
         await copy_image(alpine, ONE, mine, ONE)
     # Three tries, each of them as far as the sockets' buffers go.
-    assert upstream.sent < 3 * (12 << 20)
+    assert upstream.sent < 3 * (16 << 20)
