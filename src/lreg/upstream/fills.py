@@ -20,7 +20,7 @@ from lreg.errors import (
     Unavailable,
     UpstreamFailed,
 )
-from lreg.upstream.fill import Arriving, Attempt, Fill
+from lreg.upstream.fill import HELD_BACK, Arriving, Attempt, Fill
 from lreg.upstream.memory import Lately
 from lreg.upstream.trouble import is_broken, is_timeout, translated
 
@@ -243,7 +243,8 @@ class Fills:
                 attempt.size = body.size
             elif body.size not in (None, attempt.size):
                 raise SizeInvalid(f"the blob has {body.size} bytes there, not {attempt.size}")
-            if attempt.size is not None:
+            # A small blob is held back whole: its readers may as well hear how it ends.
+            if attempt.size is not None and attempt.size > HELD_BACK:
                 fill.open(attempt)
             await attempt.partial.append(Arriving(body, attempt))
 

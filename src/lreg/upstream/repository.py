@@ -161,8 +161,10 @@ class CachedRepository(Here):
     async def _cached(self, tag: Tag, tagged: Tagged) -> Held:
         """Return what is cached, once upstream has been asked where it is to be."""
         now, origin = time.time(), Origin.CACHE
-        fresh = left(self._freshness.of(self.name, tag), tagged.record.checked, now) > 0
-        if not fresh and await self.source.check(tag, tagged) is Verdict.UNKNOWN:
+        if (
+            not self._is_fresh(tag, tagged, now)
+            and await self.source.check(tag, tagged) is Verdict.UNKNOWN
+        ):
             origin = Origin.STALE
         held = await self.local.manifest(tag)
         self._figures.hits[self._host] += 1
@@ -186,8 +188,14 @@ class CachedRepository(Here):
         record, now = tagged.record, time.time()
         if not record.cached:
             return record.until is None or record.until > now
-        ttl = self._freshness.of(self.name, tag)
-        return not self._plain.has_tag(tag) and left(ttl, record.checked, now) > 0
+        return not self._plain.has_tag(tag) and self._is_fresh(tag, tagged, now)
+
+    def _is_fresh(self, tag: Tag, tagged: Tagged, now: float) -> bool:
+        """Return whether a cached tag is believed, at a time in seconds since 1970."""
+        # A crash may have come between what upstream said and what was made of it.
+        if tagged.record.upstream not in (None, tagged.digest):
+            return False
+        return left(self._freshness.of(self.name, tag), tagged.record.checked, now) > 0
 
     def _prefetch(self, held: Held) -> None:
         manifest = Manifest.parse(held.data, held.media_type, held.digest.algorithm)
