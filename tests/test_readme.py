@@ -8,10 +8,17 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.fakes.upstream import Upstream
+from tests.support.images import hello
+from tests.support.mirrors import write_config
 from tests.support.processes import Program, clean_environment, free_port, listens
+
+if TYPE_CHECKING:
+    from tests.fakes.stage import Stage
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -43,23 +50,30 @@ def _pattern(promised: str) -> str:
 
 @pytest.mark.client("curl")
 @pytest.mark.client("skopeo")
-def test_a_first_session(tmp_path: Path) -> None:
+def test_a_first_session(tmp_path: Path, stage: Stage) -> None:
     """What the README has a newcomer paste works, and says what the README shows."""
-    serve, session = _blocks("A first session")
+    serve, *sessions = _blocks("A first session")
     port = free_port()
+    hub = stage.enter(Upstream("127.0.0.7"))
+    hub.hold("library/alpine", hello("alpine"), "3.20")
     environment = clean_environment(
-        tmp_path, LREG_STORE=str(tmp_path / "store"), LREG_LISTEN=f"127.0.0.1:{port}"
+        tmp_path,
+        LREG_STORE=str(tmp_path / "store"),
+        LREG_LISTEN=f"127.0.0.1:{port}",
+        LREG_OFFLINE="false",
+        LREG_CONFIG=str(write_config(tmp_path, {"docker.io": hub.url})),
     )
     environment["PYTHONUNBUFFERED"] = "1"
     server = Program(["bash", "-c", f"exec {serve.strip()}"], tmp_path / "log", environment, ROOT)
     try:
         server.wait_until(lambda: listens(port) and "lreg ls\n" in server.log)
         assert f"store in {tmp_path / 'store'}\n" in server.log
-        for command, promised in _steps(session):
+        for command, promised in (step for session in sessions for step in _steps(session)):
             _do(command, promised, port, tmp_path, environment)
     finally:
         _stop(tmp_path, environment)
         server.stop()
+        stage.leave(hub)
 
 
 def _do(command: str, promised: str, port: int, folder: Path, environment: dict[str, str]) -> None:
