@@ -7,6 +7,7 @@ plain name, as the tools of a local registry do; what is cached, once it is fres
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -100,11 +101,13 @@ class CachedRepository(Here):
         if isinstance(want, Digest):
             return await self._by_digest(want, lazily=lazily)
         tagged = await self.current(want)
-        if tagged and not tagged.record.cached:
-            return await self.local.manifest(want)
-        if self._plain.has_tag(want):
-            return await self._plain.manifest(want)
-        if tagged:
+        # A push that is taken away meanwhile makes the tag upstream's again.
+        with suppress(*_ABSENT):
+            if tagged and not tagged.record.cached:
+                return await self.local.manifest(want)
+            if self._plain.has_tag(want):
+                return await self._plain.manifest(want)
+        if tagged and tagged.record.cached:
             return await self._cached(want, tagged)
         if self._freshness.of(self.name, want).mode == "offline":
             raise UpstreamFailed(f"{self.name}:{want} is not here, and is not to be asked for")
