@@ -10,18 +10,19 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-import re
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
-from lreg.client.wire import Request, is_loopback, joined
-from lreg.errors import Unauthorized, Unavailable
+from lreg.client.challenges import answerable, trusted_realm
+from lreg.client.wire import Request
+from lreg.errors import LregError, Unauthorized
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
+    from lreg.client.challenges import Challenge
     from lreg.client.credentials import Credentials, Keyring
     from lreg.client.transport import Transport
 
@@ -34,36 +35,6 @@ _MAX_TOKEN = 1 << 20
 _MOST_SCOPES = 4096
 _CLIENT = "lreg"
 _REFUSED = frozenset({400, 401, 403})
-
-# RFC 9110, 11.2: a token, then either a scheme's end or =value, quoted or not.
-_PART = re.compile(
-    r"""([!#$%&'*+.^_`|~0-9A-Za-z-]+)
-        (?:\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"=]+)))?""",
-    re.VERBOSE,
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Challenge:
-    """One challenge of a WWW-Authenticate header: its scheme and parameters, in lower case."""
-
-    scheme: str
-    parameters: Mapping[str, str]
-
-
-def parse_challenges(header: str) -> list[Challenge]:
-    """Return the challenges of a WWW-Authenticate header (RFC 9110, 11.6.1), in order."""
-    challenges: list[Challenge] = []
-    parameters: dict[str, str] = {}
-    for match in _PART.finditer(header):
-        name, quoted, plain = match.groups()
-        if quoted is None and plain is None:
-            parameters = {}
-            challenges.append(Challenge(name.lower(), parameters))
-        else:
-            value = plain if quoted is None else re.sub(r"\\(.)", r"\1", quoted)
-            parameters[name.lower()] = value
-    return challenges
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,32 +72,6 @@ class _Token:
     ends: float
 
 
-def trusted_realm(realm: str, registry: str, *, insecure: bool) -> bool:
-    """Return whether credentials for `registry` may be sent to `realm`; both are URLs.
-
-    The token specification lets a registry name any realm, usually on another host. Over https a
-    certificate vouches for who named it, and the realm must be https too. A registry that is
-    spoken to in the clear may name itself, this machine, or an https realm.
-    """
-    try:
-        to, by = urlsplit(joined(registry, realm)), urlsplit(registry)
-    except Unavailable:
-        return False
-    if (
-        not to.hostname
-        or to.username
-        or to.password
-        or not realm.startswith(("http://", "https://"))
-    ):
-        return False
-    if to.scheme == "https":
-        return True
-    if to.scheme != "http" or by.scheme == "https":
-        return False
-    own = to.hostname == by.hostname and (insecure or is_loopback(to.hostname))
-    return own or (is_loopback(to.hostname) and is_loopback(by.hostname or ""))
-
-
 class Authorizer:
     """Finds the Authorization header for one registry, and keeps its tokens until they end.
 
@@ -145,7 +90,9 @@ class Authorizer:
         self._transport = transport
         self._insecure = insecure
         self._registry = ""
-        self._challenge: Challenge | None = None
+        # What one repository demands is nobody else's; what a token was got for is likely to be.
+        self._usual: Challenge | None = None
+        self._demanded: dict[Scope, Challenge] = {}
         self._tokens: dict[Scope, _Token] = {}
         self._wanted: dict[Scope, Scope] = {}
         self._locks: dict[Scope, asyncio.Lock] = {}
@@ -153,13 +100,9 @@ class Authorizer:
 
     def learn(self, registry: str, header: str) -> bool:
         """Take what the registry at URL `registry` demands; return whether it can be answered."""
-        challenges = parse_challenges(header)
-        for scheme in ("bearer", "basic"):
-            for challenge in challenges:
-                if challenge.scheme == scheme:
-                    self._registry, self._challenge = registry, challenge
-                    return True
-        return False
+        self._registry = registry
+        self._usual = answerable(header)
+        return self._usual is not None
 
     async def header(self, scope: Scope) -> str | None:
         """Return the Authorization header for `scope`, or None where there is nothing to show.
@@ -167,7 +110,7 @@ class Authorizer:
         Raises:
             Unauthorized: the realm refused, or is not one that may be asked.
         """
-        challenge = self._challenge
+        challenge = self._demanded.get(scope, self._usual)
         if challenge is None:
             return None
         if challenge.scheme == "basic":
@@ -179,8 +122,19 @@ class Authorizer:
             now = time.monotonic()
             self._tokens = {for_: token for for_, token in self._tokens.items() if token.ends > now}
             if wanted not in self._tokens:
-                self._tokens[wanted] = await self._fetch(wanted, challenge)
+                try:
+                    self._tokens[wanted] = await self._fetch(wanted, challenge)
+                except LregError:
+                    # The registry is to say again what it wants: this may have been a gateway.
+                    self._forget(scope, challenge)
+                    raise
+                self._usual = challenge
             return f"Bearer {self._tokens[wanted].text}"
+
+    def _forget(self, scope: Scope, challenge: Challenge) -> None:
+        self._demanded.pop(scope, None)
+        if self._usual == challenge:
+            self._usual = None
 
     def refused(self, registry: str, header: str, scope: Scope, shown: str | None) -> bool:
         """Take note of a 401; return whether another Authorization may be worth a try.
@@ -191,8 +145,11 @@ class Authorizer:
             scope: what the request needed.
             shown: the Authorization header that was refused, None where there was none.
         """
-        if not self.learn(registry, header) or self._challenge is None:
+        self._registry = registry
+        challenge = answerable(header)
+        if challenge is None:
             return False
+        self._demanded[scope] = challenge
         wanted = self._wanted.get(scope, scope)
         token = self._tokens.get(wanted)
         # Another request may have been refused before and got a new one since.
@@ -200,14 +157,14 @@ class Authorizer:
             del self._tokens[wanted]
         if shown and shown.startswith("Basic "):
             self._found.pop(scope.repository, None)
-        asked = self._challenge.parameters.get("scope", "").split()
-        self._wanted[scope] = scope.joined(asked)
+        self._wanted[scope] = scope.joined(challenge.parameters.get("scope", "").split())
         return True
 
     def _tidy(self) -> None:
         if max(len(self._locks), len(self._wanted), len(self._found)) > _MOST_SCOPES:
             self._locks = {scope: lock for scope, lock in self._locks.items() if lock.locked()}
             self._wanted.clear()
+            self._demanded.clear()
             self._found.clear()
 
     async def _credentials(self, repository: str | None) -> Credentials | None:

@@ -100,6 +100,6 @@ async def near_end(
 
 
 @pytest.fixture
-def repository(near_end: Registry) -> RemoteRepository:
+def remote(near_end: Registry) -> RemoteRepository:
     """The repository library/alpine there."""
     return near_end.repository(RepositoryName.parse(NAME))

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lreg.client.auth import Scope, parse_challenges, trusted_realm
+from lreg.client.auth import Scope
+from lreg.client.challenges import parse_challenges, trusted_realm
 from lreg.client.credentials import Credentials, Only
 from lreg.client.registry import Registry
 from lreg.errors import BlobUnknown, TransferBroken, Unauthorized

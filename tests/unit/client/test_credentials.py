@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from lreg.client.credentials import ConfigFiles, Credentials, config_files
+from lreg.client.credentials import ConfigFiles, Credentials, Helper, config_files
 from lreg.errors import UsageError
 
 HOST = "r.example:5000"
@@ -191,3 +191,15 @@ async def test_missing_helper(tmp_path: Path) -> None:
     """A helper that is not installed is named, with the way out."""
     with pytest.raises(UsageError, match=r"docker-credential-nosuch can't be started .*install it"):
         await find(tmp_path, {"credHelpers": {HOST: "nosuch"}}, HOST, None)
+
+
+async def test_one_helper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A helper that is named for a registry is asked under each of the registry's names."""
+    script = """read server; case "$server" in
+      https://index.docker.io/v1/) echo '{"Username":"me","Secret":"hub"}';;
+      *) echo 'credentials not found in native keychain'; exit 1;; esac"""
+    helper(tmp_path, "own", script, monkeypatch)
+    assert await Helper("own").find("docker.io", "a/b") == Credentials("me", "hub")
+    assert await Helper("own").find(HOST, None) is None
+    with pytest.raises(UsageError, match="docker-credential-nosuch"):
+        await Helper("nosuch").find(HOST, None)

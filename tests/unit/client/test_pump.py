@@ -24,30 +24,28 @@ def _held(far_end: Upstream) -> None:
 
 
 @pytest.mark.parametrize("start", [0, 1, 5_000_000, len(BLOB) - 1])
-async def test_whole(repository: RemoteRepository, start: int) -> None:
+async def test_whole(remote: RemoteRepository, start: int) -> None:
     """Every byte comes once, from the one that was asked for on."""
     sink = Sink()
-    assert await pump(repository, sink, start) == len(BLOB)
+    assert await pump(remote, sink, start) == len(BLOB)
     assert sink.data == BLOB[start:]
 
 
 @pytest.mark.parametrize("start", [0, 1_000_000])
-async def test_chunked(far_end: Upstream, repository: RemoteRepository, start: int) -> None:
+async def test_chunked(far_end: Upstream, remote: RemoteRepository, start: int) -> None:
     """A body whose length is not said arrives as well; the size is told where a part was sent."""
     far_end.script.add("GET", BLOBS, Fault(chunked=True))
     sink = Sink()
-    assert await pump(repository, sink, start) == (len(BLOB) if start else None)
+    assert await pump(remote, sink, start) == (len(BLOB) if start else None)
     assert sink.data == BLOB[start:]
 
 
 @pytest.mark.parametrize("chunked", [False, True])
-async def test_range_ignored(
-    far_end: Upstream, repository: RemoteRepository, chunked: bool
-) -> None:
+async def test_range_ignored(far_end: Upstream, remote: RemoteRepository, chunked: bool) -> None:
     """A registry that sends all again is read past what is here already."""
     far_end.script.add("GET", BLOBS, Fault(ignore_range=True, chunked=chunked))
     sink = Sink()
-    assert await pump(repository, sink, 2_000_001) == (None if chunked else len(BLOB))
+    assert await pump(remote, sink, 2_000_001) == (None if chunked else len(BLOB))
     assert sink.data == BLOB[2_000_001:]
 
 
@@ -61,63 +59,63 @@ async def test_range_ignored(
     ],
 )
 async def test_another_part(
-    far_end: Upstream, repository: RemoteRepository, part: dict[str, str]
+    far_end: Upstream, remote: RemoteRepository, part: dict[str, str]
 ) -> None:
     """A part that begins elsewhere is refused before a byte of it is used."""
     far_end.script.add("GET", BLOBS, Fault(reply=Reply(206, b"x" * 9, part)))
     sink = Sink()
     with pytest.raises(RangeInvalid):
-        await pump(repository, sink, 1)
+        await pump(remote, sink, 1)
     assert not sink.times
 
 
-async def test_absurd_sizes(far_end: Upstream, repository: RemoteRepository) -> None:
+async def test_absurd_sizes(far_end: Upstream, remote: RemoteRepository) -> None:
     """A size that no file can have is none."""
     for size in ("*", "9" * 5000, "-1", "²"):
         part = {"Content-Range": f"bytes 1-9/{size}"}
         far_end.script.add("GET", BLOBS, Fault(reply=Reply(206, b"x" * 9, part)))
-        assert await pump(repository, Sink(), 1) is None
+        assert await pump(remote, Sink(), 1) is None
 
 
 @pytest.mark.parametrize("chunked", [False, True])
 async def test_first_bytes_at_once(
-    far_end: Upstream, repository: RemoteRepository, chunked: bool
+    far_end: Upstream, remote: RemoteRepository, chunked: bool
 ) -> None:
     """What comes slowly is passed on as it comes, in pieces that are worth a thread."""
     far_end.script.add("GET", BLOBS, Fault(rate=6_000_000, chunked=chunked))
     sink = Sink()
-    await pump(repository, sink)
+    await pump(remote, sink)
     assert sink.data == BLOB
     (blob,) = far_end.requests("GET", BLOBS)
     assert sink.times[0] - blob.told.first < 0.2
     assert 10 <= len(sink.times) <= 300
 
 
-async def test_connection_is_kept(far_end: Upstream, repository: RemoteRepository) -> None:
+async def test_connection_is_kept(far_end: Upstream, remote: RemoteRepository) -> None:
     """A connection whose body was received to its end serves the next request."""
     small = far_end.put_blob(NAME, b"small")
     for start in (0, 4_000_000, len(BLOB) - 5):
-        await pump(repository, Sink(), start)
-        async with repository.read_blob(small.digest, 0) as body:
+        await pump(remote, Sink(), start)
+        async with remote.read_blob(small.digest, 0) as body:
             sink = Sink()
             await body.pump(sink)
         assert sink.data == b"small"
         with pytest.raises(BlobUnknown):
-            await pump_absent(repository)
+            await pump_absent(remote)
     assert far_end.links == 1
 
 
-async def pump_absent(repository: RemoteRepository) -> None:
-    async with repository.read_blob(Digest.of(b"absent"), 0):
+async def pump_absent(remote: RemoteRepository) -> None:
+    async with remote.read_blob(Digest.of(b"absent"), 0):
         pass
 
 
-async def test_unread(far_end: Upstream, repository: RemoteRepository) -> None:
+async def test_unread(far_end: Upstream, remote: RemoteRepository) -> None:
     """An answer that nobody reads is not mistaken for the next one."""
-    async with repository.read_blob(DIGEST, 0) as body:
+    async with remote.read_blob(DIGEST, 0) as body:
         assert body.size == len(BLOB)
     sink = Sink()
-    await pump(repository, sink)
+    await pump(remote, sink)
     assert sink.data == BLOB
 
 
@@ -135,10 +133,10 @@ async def test_unasked(upstream: Upstream, alpine: RemoteRepository) -> None:
         assert sink.data == BLOB
 
 
-async def test_many_at_once(far_end: Upstream, repository: RemoteRepository) -> None:
+async def test_many_at_once(far_end: Upstream, remote: RemoteRepository) -> None:
     """More bodies than threads come side by side."""
     sinks = [Sink() for _ in range(20)]
     async with asyncio.TaskGroup() as group:
         for sink in sinks:
-            group.create_task(pump(repository, sink))
+            group.create_task(pump(remote, sink))
     assert all(sink.data == BLOB for sink in sinks)

@@ -30,13 +30,13 @@ def _held(far_end: Upstream) -> None:
 @pytest.mark.parametrize("cut", [0, 1000, 4_000_000, len(BLOB) - 1])
 @pytest.mark.parametrize("chunked", [False, True])
 async def test_dropped(
-    far_end: Upstream, repository: RemoteRepository, cut: int, chunked: bool
+    far_end: Upstream, remote: RemoteRepository, cut: int, chunked: bool
 ) -> None:
     """When the connection drops, all that had come was given to the sink."""
     far_end.script.add("GET", BLOBS, Fault(cut_after=cut, chunked=chunked))
     sink = Sink()
     with pytest.raises(TransferBroken, match="broke off in the middle"):
-        await pump(repository, sink)
+        await pump(remote, sink)
     assert BLOB.startswith(bytes(sink.data))
     # What the fake's TLS had not sent yet is lost with its connection.
     unsent = 0 if far_end.url.startswith("http:") else 1 << 20
@@ -44,13 +44,13 @@ async def test_dropped(
 
 
 @pytest.mark.parametrize("chunked", [False, True])
-async def test_stall(far_end: Upstream, repository: RemoteRepository, chunked: bool) -> None:
+async def test_stall(far_end: Upstream, remote: RemoteRepository, chunked: bool) -> None:
     """Where nothing comes for the time of patience that is said, and what came is kept."""
     far_end.script.add("GET", BLOBS, Fault(stall_after=3_000_000, chunked=chunked))
     sink = Sink()
     begin = time.monotonic()
     with pytest.raises(TransferBroken, match="nothing came in time") as broken:
-        await pump(repository, sink)
+        await pump(remote, sink)
     assert HASTE.stall <= time.monotonic() - begin < HASTE.stall + 2
     assert sink.data == BLOB[:3_000_000]
     assert isinstance(broken.value.__cause__, TimeoutError)
@@ -66,14 +66,14 @@ async def test_rate_floor(far_end: Upstream, authority: CertificateAuthority) ->
     """A trickle is as good as nothing, where the registry is known to be faster."""
     far_end.script.add("GET", BLOBS, Fault(rate=1_000_000), times=2)
     async with patient(far_end, authority, 2_000_000) as registry:
-        repository = registry.repository(far_end.repository(NAME))
+        remote = registry.repository(far_end.repository(NAME))
         sink = Sink()
         with pytest.raises(TransferBroken, match="less than 2000000 bytes a second"):
-            await pump(repository, sink)
+            await pump(remote, sink)
         assert BLOB.startswith(bytes(sink.data))
         assert 200_000 < len(sink.data) < 2_000_000
         with pytest.raises(TransferBroken, match="less than"):
-            async with repository.read_blob(DIGEST, 0) as body:
+            async with remote.read_blob(DIGEST, 0) as body:
                 assert b"".join([piece async for piece in body.pieces()]) == b""
 
 
@@ -85,7 +85,7 @@ async def test_slow_sink(far_end: Upstream, authority: CertificateAuthority) -> 
         assert sink.data == BLOB
 
 
-async def test_sink_fails(far_end: Upstream, repository: RemoteRepository) -> None:
+async def test_sink_fails(far_end: Upstream, remote: RemoteRepository) -> None:
     """What a sink raises is raised as it is, and it is not called again."""
     calls = 0
 
@@ -100,32 +100,32 @@ async def test_sink_fails(far_end: Upstream, repository: RemoteRepository) -> No
     for error in (False, True):
         calls = 0
         far_end.script.add("GET", BLOBS, Fault(cut_after=4_000_000 if error else None))
-        async with repository.read_blob(DIGEST, 0) as body:
+        async with remote.read_blob(DIGEST, 0) as body:
             with pytest.raises(StoreFull, match="no room"):
                 await body.pump(full)
         await asyncio.sleep(0.1)
         assert calls == 2
 
 
-async def test_sink_raises_what_a_socket_would(repository: RemoteRepository) -> None:
+async def test_sink_raises_what_a_socket_would(remote: RemoteRepository) -> None:
     """A failing disk is not blamed on the connection."""
 
     def failing(_: memoryview) -> None:
         raise OSError(5, "Input/output error")
 
     with pytest.raises(OSError, match="Input/output error"):
-        async with repository.read_blob(DIGEST, 0) as body:
+        async with remote.read_blob(DIGEST, 0) as body:
             await body.pump(failing)
 
 
 @pytest.mark.parametrize("chunked", [False, True])
-async def test_cancelled(far_end: Upstream, repository: RemoteRepository, chunked: bool) -> None:
+async def test_cancelled(far_end: Upstream, remote: RemoteRepository, chunked: bool) -> None:
     """A pump that is cancelled leaves no thread behind that is in the sink or will be."""
     before = descriptors()
     for after in (0.0, 0.02, 0.05, 0.1, 0.2):
         far_end.script.add("GET", BLOBS, Fault(chunked=chunked, rate=30_000_000))
         sink = Sink(pause=0.03)
-        pumping = asyncio.create_task(pump(repository, sink))
+        pumping = asyncio.create_task(pump(remote, sink))
         await asyncio.sleep(after)
         pumping.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -139,14 +139,14 @@ async def test_cancelled(far_end: Upstream, repository: RemoteRepository, chunke
     assert descriptors() <= before + 2
 
 
-async def test_nothing_leaks(far_end: Upstream, repository: RemoteRepository) -> None:
+async def test_nothing_leaks(far_end: Upstream, remote: RemoteRepository) -> None:
     """However often it goes wrong, no descriptor is left open."""
-    await pump(repository, Sink())
+    await pump(remote, Sink())
     before = descriptors()
     for _ in range(10):
         far_end.script.add("GET", BLOBS, Fault(cut_after=2_000_000))
         with pytest.raises(TransferBroken):
-            await pump(repository, Sink())
-    await pump(repository, Sink())
+            await pump(remote, Sink())
+    await pump(remote, Sink())
     await asyncio.sleep(0.1)
     assert descriptors() <= before
