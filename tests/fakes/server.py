@@ -61,11 +61,15 @@ class ScriptedServer:
     async def __aexit__(self, *_: object) -> None:
         """Go away: every connection is closed, the port refuses."""
         if self._server:
-            self._server.close()
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
-            await self._server.wait_closed()
+            server, self._server = self._server, None
+            server.close()
+            await server.wait_closed()
+            # Connections that were just accepted come first.
+            for _turn in range(5):
+                await asyncio.sleep(0)
+                for task in self._tasks:
+                    task.cancel()
+                await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def requests(self, method: str, part: str = "") -> list[Seen]:
         """Return what was asked by `method` of targets that contain `part`."""

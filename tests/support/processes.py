@@ -25,11 +25,13 @@ class Said:
 
 
 def clean_environment(home: Path, **more: str) -> dict[str, str]:
-    """Return an environment in which no setting of this machine's user has a say."""
+    """Return an environment in which no setting of this machine's user has a say.
+
+    Nor does a lreg that is started in it dial the internet.
+    """
     kept = {name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR") if name in os.environ}
-    return (
-        kept | {"HOME": str(home), "XDG_RUNTIME_DIR": str(home), "LREG_CONFIG": "/dev/null"} | more
-    )
+    own = {"HOME": str(home), "XDG_RUNTIME_DIR": str(home)}
+    return kept | own | {"LREG_CONFIG": "/dev/null", "LREG_OFFLINE": "true"} | more
 
 
 def attempt(

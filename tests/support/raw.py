@@ -24,7 +24,11 @@ def dial(registry: Running, receive_buffer: int = 0) -> socket.socket:
     sock.settimeout(30)
     if receive_buffer:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-    sock.connect((parts.hostname, parts.port))
+    try:
+        sock.connect((parts.hostname, parts.port))
+    except BaseException:
+        sock.close()
+        raise
     if registry.ca is None:
         return sock
     context = ssl.create_default_context(cafile=str(registry.ca))

@@ -1,0 +1,151 @@
+"""Real clients pull docker.io's images through lreg, as nodes are set up to do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.clients.pullers import PullByContainerd, PullByDocker, PullByPodman, PullBySkopeo
+from tests.fakes.faults import Fault
+from tests.fakes.upstream import Upstream
+from tests.support.images import hello, multi_arch
+from tests.support.mirrors import HASTE, start_mirror
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tests.clients.pullers import Puller
+    from tests.fakes.stage import Stage
+    from tests.support.registries import Running
+
+    Made = Callable[[Running], Puller]
+
+NAME, IMAGE = "library/alpine", "docker.io/library/alpine:3.8"
+THEIRS, OWN = hello("theirs", 300_000), hello("own", 300_000)
+ALWAYS_ASK = HASTE + '[[freshness]]\nmatch = "*"\nttl = "always"\n'
+CLIENTS = [
+    pytest.param(name, marks=pytest.mark.client(name))
+    for name in ("containerd", "docker", "podman", "skopeo")
+]
+# Docker's `registry-mirrors` are for docker.io only.
+SAY_WHOSE = [each for each in CLIENTS if each.values != ("docker",)]
+
+
+@pytest.fixture
+def hub(stage: Stage) -> Iterator[Upstream]:
+    """A docker.io that has an alpine:3.8."""
+    made = stage.enter(Upstream("127.0.0.10"))
+    made.hold(NAME, THEIRS, "3.8")
+    yield made
+    stage.leave(made)
+
+
+@pytest.fixture
+def quay(stage: Stage) -> Iterator[Upstream]:
+    """A quay.io with the same repository path, and another image there."""
+    made = stage.enter(Upstream("127.0.0.11"))
+    made.hold(NAME, OWN, "3.8")
+    yield made
+    stage.leave(made)
+
+
+@pytest.fixture
+def mirror(tmp_path: Path, hub: Upstream, quay: Upstream) -> Iterator[Running]:
+    """A lreg that asks upstream at every pull whether a tag has moved."""
+    upstreams = {"docker.io": hub.url, "quay.io": quay.url}
+    running = start_mirror(tmp_path, upstreams, settings=ALWAYS_ASK)
+    yield running
+    if not running.process.has_ended:
+        running.stop()
+
+
+@pytest.fixture(params=CLIENTS)
+def puller(request: pytest.FixtureRequest, tmp_path: Path, mirror: Running) -> Iterator[Puller]:
+    """Each of the clients, told to pull from the mirror."""
+    match request.param:
+        case "containerd":
+            yield PullByContainerd(request.getfixturevalue("the_containerd"), mirror)
+        case "docker":
+            dockerd = request.getfixturevalue("dockerd")
+            yield PullByDocker(dockerd, mirror)
+            dockerd.use_mirrors()
+        case "podman":
+            yield PullByPodman(request.getfixturevalue("podman"), mirror)
+        case _:
+            yield PullBySkopeo(tmp_path / "skopeo", mirror)
+
+
+def test_cold_and_warm(puller: Puller, hub: Upstream) -> None:
+    """A pull brings each blob once from upstream; the next one none."""
+    assert puller.pull(IMAGE) == THEIRS.blobs[0].digest
+    assert puller.pull(IMAGE) == THEIRS.blobs[0].digest
+    for blob in THEIRS.blobs:
+        assert len(hub.requests("GET", blob.digest)) == 1
+    assert len(hub.requests("GET", "/manifests/")) == 1
+
+
+def test_of_an_index(puller: Puller, hub: Upstream) -> None:
+    """Of an image for many platforms the client's own comes, and no other."""
+    made = multi_arch("mirror")
+    hub.hold("library/many", made, "v1")
+    identity = puller.pull("docker.io/library/many:v1")
+    (chosen,) = (each for each in made.images if each.blobs[0].digest == identity)
+    wanted = {each.digest for each in chosen.blobs}
+    assert {one.path.rpartition("/")[2] for one in hub.requests("GET", "/blobs/")} == wanted
+
+
+def test_broken_line(puller: Puller, hub: Upstream) -> None:
+    """A client notices nothing of an upstream that drops connections and is too busy."""
+    made = hello("broken line", 3 << 20)
+    hub.hold("library/large", made, "v1")
+    layer = made.blobs[-1].digest
+    hub.script.add("GET", layer, Fault(cut_after=700_000), 4)
+    assert puller.pull("docker.io/library/large:v1") == made.blobs[0].digest
+    assert sum(one.told.sent for one in hub.requests("GET", layer)) == len(made.blobs[-1].data)
+
+
+def test_offline(puller: Puller, mirror: Running, hub: Upstream, tmp_path: Path) -> None:
+    """After a warm pull the image is pulled again without internet, and nobody is dialled."""
+    assert puller.pull(IMAGE) == THEIRS.blobs[0].digest
+    mirror.stop()
+    links = hub.links
+    again = start_mirror(
+        tmp_path, {"docker.io": hub.url}, "--offline", settings=ALWAYS_ASK, port=mirror.port
+    )
+    try:
+        assert puller.pull(IMAGE) == THEIRS.blobs[0].digest
+        assert hub.links == links
+    finally:
+        again.stop()
+
+
+def test_upstream_is_gone(puller: Puller, hub: Upstream, stage: Stage) -> None:
+    """So it is when upstream goes away and lreg was not told."""
+    assert puller.pull(IMAGE) == THEIRS.blobs[0].digest
+    stage.leave(hub)
+    assert puller.pull(IMAGE) == THEIRS.blobs[0].digest
+
+
+@pytest.mark.parametrize("name", [NAME, f"docker.io/{NAME}"], ids=["plain", "full"])
+def test_own_version(puller: Puller, mirror: Running, hub: Upstream, name: str) -> None:
+    """An own version in place of docker.io's is what clients get; undone, upstream's is again."""
+    assert puller.pull(IMAGE) == THEIRS.blobs[0].digest
+    with mirror.wire() as wire:
+        wire.push(name, OWN, "3.8")
+        assert puller.pull(IMAGE) == OWN.blobs[0].digest
+        wire.ask("DELETE", f"/v2/{name}/manifests/3.8").expect(202)
+    asked = len(hub.requests("GET", "/blobs/"))
+    assert puller.pull(IMAGE) == THEIRS.blobs[0].digest
+    assert len(hub.requests("GET", "/blobs/")) == asked
+
+
+@pytest.mark.parametrize("puller", SAY_WHOSE, indirect=True)
+def test_two_registries(puller: Puller, hub: Upstream, quay: Upstream) -> None:
+    """Where a client says whose image it wants, one path on two registries is two images."""
+    for _ in ("cold", "warm"):
+        assert puller.pull(IMAGE) == THEIRS.blobs[0].digest
+        assert puller.pull(f"quay.io/{NAME}:3.8") == OWN.blobs[0].digest
+    assert not hub.requests("GET", OWN.blobs[-1].digest)
+    assert not quay.requests("GET", THEIRS.blobs[-1].digest)

@@ -1,0 +1,141 @@
+"""Who is told a secret: the upstream that it is for, and nobody else."""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING
+
+import bcrypt
+import pytest
+
+from tests.fakes.tokens import Tokens
+from tests.fakes.upstream import Upstream
+from tests.support.images import hello, sha256
+from tests.support.processes import free_port
+from tests.support.wire import Wire
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.fakes.faults import Seen
+    from tests.fakes.stage import Stage
+    from tests.upstream.conftest import Start
+
+LAYERS = {"hub": hello("secrets hub", 100_000), "quay": hello("secrets quay", 100_000)}
+
+
+@pytest.fixture
+def storage(stage: Stage) -> Iterator[Upstream]:
+    """Where upstreams send those who want a blob."""
+    made = stage.enter(Upstream("127.0.0.8"))
+    yield made
+    stage.leave(made)
+
+
+def with_password(upstream: Upstream, folder: Path, user: str, password: str) -> dict[str, object]:
+    """Return an upstream's table by which lreg logs in."""
+    file = folder / f"password of {user}"
+    file.write_text(f"{password}\n")
+    return {"address": upstream.url, "username": user, "password-file": str(file)}
+
+
+def shown(requests: list[Seen]) -> set[str]:
+    """Return the Authorization headers of some requests, but for none."""
+    return {one.headers.get("authorization", "") for one in requests} - {""}
+
+
+def basic(user: str, password: str) -> str:
+    """Return an Authorization header."""
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+
+
+def test_each_its_own(
+    start: Start, hub: Upstream, quay: Upstream, storage: Upstream, tmp_path: Path
+) -> None:
+    """No upstream sees another's password or token, and none follows a redirect."""
+    hub.tokens = Tokens(users={"ann": "for the hub"}, anonymous=frozenset())
+    quay.tokens = Tokens(users={"bob": "for quay"}, anonymous=frozenset())
+    hub.hold("some/app", LAYERS["hub"], "v1")
+    quay.hold("some/app", LAYERS["quay"], "v1")
+    for each in LAYERS.values():
+        storage.hold("some/app", each)
+    hub.blobs_at = quay.blobs_at = storage.url
+    mirror = start(
+        {
+            "docker.io": with_password(hub, tmp_path, "ann", "for the hub"),
+            "quay.io": with_password(quay, tmp_path, "bob", "for quay"),
+        }
+    )
+    with mirror.wire() as wire:
+        assert wire.pull("docker.io/some/app", "v1") == LAYERS["hub"].manifest.digest
+        assert wire.pull("quay.io/some/app", "v1") == LAYERS["quay"].manifest.digest
+    its = {f"Bearer {token}" for token in hub.tokens.issued} | {basic("ann", "for the hub")}
+    assert shown(hub.seen) <= its
+    its = {f"Bearer {token}" for token in quay.tokens.issued} | {basic("bob", "for quay")}
+    assert shown(quay.seen) <= its
+    assert storage.requests("GET", "/blobs/")
+    assert shown(storage.seen) == set()
+    mirror.stop()
+    for secret in ("for the hub", "for quay", *hub.tokens.issued, *quay.tokens.issued):
+        assert secret not in mirror.process.log
+
+
+def test_clients_secrets_stay_here(start: Start, hub: Upstream) -> None:
+    """What a client shows to this registry goes to no upstream."""
+    hub.hold("some/app", LAYERS["hub"], "v1")
+    with start({"docker.io": hub.url}).wire() as wire:
+        headers = {"Authorization": basic("ann", "for lreg"), "Cookie": "a=b"}
+        wire.ask("GET", "/v2/docker.io/some/app/manifests/v1", headers=headers).expect(200)
+        path = f"/v2/docker.io/some/app/blobs/{LAYERS['hub'].blobs[-1].digest}"
+        wire.ask("GET", path, headers=headers).expect(200)
+    assert shown(hub.seen) == set()
+    assert not any("cookie" in one.headers for one in hub.seen)
+
+
+def test_tokens_are_kept(start: Start, hub: Upstream) -> None:
+    """Anonymous pulls ask for one token a repository, and use it until it ends."""
+    hub.tokens = Tokens()
+    for name in ("some/one", "some/two"):
+        hub.hold(name, hello(f"tokens {name}", 50_000), "v1")
+    with start({"docker.io": hub.url}).wire() as wire:
+        for name in ("some/one", "some/two"):
+            wire.pull(f"docker.io/{name}", "v1")
+    scopes = [scope for scopes in hub.tokens.issued.values() for scope in scopes]
+    assert sorted(scopes) == ["repository:some/one:pull", "repository:some/two:pull"]
+
+
+def test_a_token_that_ended(start: Start, hub: Upstream) -> None:
+    """A token that upstream no longer takes is replaced by a new one, unseen by clients."""
+    hub.tokens = Tokens()
+    made = hello("token ended", 50_000)
+    hub.hold("some/app", made, "v1")
+    with start({"docker.io": hub.url}, settings="prefetch = false\n").wire() as wire:
+        wire.manifest("docker.io/some/app", "v1").expect(200)
+        hub.tokens.issued.clear()
+        assert wire.pull("docker.io/some/app", "v1") == made.manifest.digest
+
+
+def test_authenticated_readers(start: Start, hub: Upstream, tmp_path: Path) -> None:
+    """With `readers = "authenticated"` what an upstream gave to us is not for everybody."""
+    users = tmp_path / "htpasswd"
+    users.write_text(f"ann:{bcrypt.hashpw(b'secret', bcrypt.gensalt(4)).decode()}\n")
+    made = hello("readers", 50_000)
+    hub.hold("library/app", made, "v1")
+    table = {"address": hub.url, "readers": "authenticated"}
+    # Who connects to a loopback address is this machine's user, and trusted.
+    port = free_port()
+    mirror = start({"docker.io": table}, f"--htpasswd={users}", f"--listen=0.0.0.0:{port}")
+    names = ("docker.io/library/app", "library/app")
+    paths = ("manifests/v1", f"blobs/{made.blobs[-1].digest}", "tags/list")
+    wrong, login = ({"Authorization": basic("ann", word)} for word in ("wrong", "secret"))
+    with mirror.wire() as own, Wire(f"http://127.0.0.1:{port}") as wire:
+        for _ in ("cold", "warm"):
+            for path in (f"/v2/{name}/{path}" for name in names for path in paths):
+                refused = wire.ask("GET", path).expect(401, 404)
+                assert sha256(refused.body) != made.manifest.digest
+                wire.ask("GET", path, headers=wrong).expect(401, 404)
+            for path in paths[:2]:
+                wire.ask("GET", f"/v2/{names[0]}/{path}").expect(401)
+                wire.ask("GET", f"/v2/{names[0]}/{path}", headers=login).expect(200)
+        assert own.pull(names[0], "v1") == made.manifest.digest
