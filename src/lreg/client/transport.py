@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 _HEADERS = {"User-Agent": f"lreg/{__version__}", "Accept-Encoding": "identity"}
 # Answers that mean "later": too many requests, and what gateways say of a server that restarts.
 _LATER = frozenset({429, 502, 503, 504})
+# So many connections to one server are kept for later.
+_MOST_IDLE = 8
 # So many bodies can be given to sinks at a time; the others take turns with them.
 _THREADS = 8
 
@@ -154,10 +156,18 @@ class Transport:
         return link, Response(request.url, status, headers, link, self._executor)
 
     def _release(self, request: Request, link: h1.Link) -> None:
-        if link.finish():
-            self._idle.setdefault((request.origin, request.verify), []).append(link)
+        """Keep a connection for the next request where it can be used again."""
+        kept = self._idle.setdefault((request.origin, request.verify), [])
+        if link.finish() and len(kept) < _MOST_IDLE:
+            kept.append(link)
         else:
             self._drop(link)
+        for key, idle in list(self._idle.items()):
+            for gone in [one for one in idle if not one.alive]:
+                idle.remove(gone)
+                self._drop(gone)
+            if not idle:
+                del self._idle[key]
 
     def _drop(self, link: h1.Link) -> None:
         """Close a connection, waited for when the session ends."""

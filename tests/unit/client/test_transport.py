@@ -18,6 +18,7 @@ from lreg.errors import LregError, TooManyRequests, TransferBroken, Unavailable,
 from tests.fakes.faults import Fault, Reply
 from tests.fakes.upstream import Upstream
 from tests.unit.client.conftest import HASTE, NAME
+from tests.unit.client.sinks import descriptors
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -140,6 +141,28 @@ async def test_connections_are_kept(upstream: Upstream, far: Registry) -> None:
         await alpine.push_blob(blob, alpine.blob(blob))
     # A push reads on one connection what it writes on another.
     assert {seen.link for seen in upstream.seen} == {0, 1}
+
+
+async def test_few_connections_are_kept(upstream: Upstream, far: Registry) -> None:
+    """After a crowd some connections are kept; those that the registry closed are closed here."""
+    before = descriptors()
+    upstream.script.add("GET", TAGS, Fault(delay=0.2), times=20)
+    await asyncio.gather(*(tags(far, upstream) for _ in range(20)))
+    assert upstream.links > 10
+    await asyncio.sleep(0.3)
+    # This process has both ends.
+    assert descriptors() <= before + 2 * 8
+    async with Upstream("127.0.0.2") as storage:
+        blob = upstream.put_blob(NAME, b"far away")
+        storage.put_blob(NAME, b"far away")
+        upstream.blobs_at = storage.url
+        async with far.repository(upstream.repository(NAME)).read_blob(blob.digest, 0):
+            pass
+        kept = descriptors()
+    await asyncio.sleep(0.1)
+    await tags(far, upstream)
+    await asyncio.sleep(0.3)
+    assert descriptors() <= kept - 2
 
 
 async def test_idle_connection_closed(upstream: Upstream, far: Registry) -> None:
