@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.fakes.stage import Stage
+from tests.fakes.upstream import Upstream
 from tests.support import clients
 from tests.support.daemons import Docker
 from tests.support.needs import NEEDS
@@ -59,6 +60,22 @@ def stage() -> Iterator[Stage]:
     """Where fakes run."""
     with Stage() as made:
         yield made
+
+
+@pytest.fixture
+def hub(stage: Stage) -> Iterator[Upstream]:
+    """A docker.io of the test's own."""
+    made = stage.enter(Upstream("127.0.0.5"))
+    yield made
+    stage.leave(made)
+
+
+@pytest.fixture
+def quay(stage: Stage) -> Iterator[Upstream]:
+    """A quay.io of the test's own."""
+    made = stage.enter(Upstream("127.0.0.6"))
+    yield made
+    stage.leave(made)
 
 
 @pytest.fixture(scope="session", params=["http", "tls"])

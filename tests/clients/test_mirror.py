@@ -8,19 +8,17 @@ import pytest
 
 from tests.clients.pullers import PullByContainerd, PullByDocker, PullByPodman, PullBySkopeo
 from tests.fakes.faults import Fault
-from tests.fakes.upstream import Upstream
 from tests.support.images import hello, multi_arch
 from tests.support.mirrors import HASTE, start_mirror
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.clients.pullers import Puller
     from tests.fakes.stage import Stage
+    from tests.fakes.upstream import Upstream
     from tests.support.registries import Running
-
-    Made = Callable[[Running], Puller]
 
 NAME, IMAGE = "library/alpine", "docker.io/library/alpine:3.8"
 THEIRS, OWN = hello("theirs", 300_000), hello("own", 300_000)
@@ -34,21 +32,17 @@ SAY_WHOSE = [each for each in CLIENTS if each.values != ("docker",)]
 
 
 @pytest.fixture
-def hub(stage: Stage) -> Iterator[Upstream]:
+def hub(hub: Upstream) -> Upstream:
     """A docker.io that has an alpine:3.8."""
-    made = stage.enter(Upstream("127.0.0.10"))
-    made.hold(NAME, THEIRS, "3.8")
-    yield made
-    stage.leave(made)
+    hub.hold(NAME, THEIRS, "3.8")
+    return hub
 
 
 @pytest.fixture
-def quay(stage: Stage) -> Iterator[Upstream]:
+def quay(quay: Upstream) -> Upstream:
     """A quay.io with the same repository path, and another image there."""
-    made = stage.enter(Upstream("127.0.0.11"))
-    made.hold(NAME, OWN, "3.8")
-    yield made
-    stage.leave(made)
+    quay.hold(NAME, OWN, "3.8")
+    return quay
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.fakes.faults import ALWAYS, Fault
-from tests.fakes.upstream import Upstream
 from tests.support.disks import MIB, Disk, on_small_disk
 from tests.support.downloads import at_once, download
 from tests.support.images import hello, noise, sha256
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.fakes.stage import Stage
+    from tests.fakes.upstream import Upstream
     from tests.support.registries import Running
 
 pytestmark = pytest.mark.client("namespaces")
@@ -29,13 +28,11 @@ PATH = f"/v2/docker.io/some/app/blobs/{sha256(BIG)}"
 
 
 @pytest.fixture
-def hub(stage: Stage) -> Iterator[Upstream]:
-    """A docker.io."""
-    made = stage.enter(Upstream("127.0.0.9"))
-    made.put_blob("some/app", BIG)
-    made.hold("some/small", SMALL, "v1")
-    yield made
-    stage.leave(made)
+def hub(hub: Upstream) -> Upstream:
+    """A docker.io that has them."""
+    hub.put_blob("some/app", BIG)
+    hub.hold("some/small", SMALL, "v1")
+    return hub
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from tests.crash.ledger import Ledger
-from tests.fakes.upstream import Upstream
 from tests.support.images import hello
 from tests.support.mirrors import HASTE, start_mirror
 from tests.support.survey import files
@@ -19,7 +18,7 @@ from tests.support.survey import files
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.fakes.stage import Stage
+    from tests.fakes.upstream import Upstream
     from tests.support.images import Image
     from tests.support.registries import Running
     from tests.support.wire import Wire
@@ -98,7 +97,7 @@ class Life:
         self.ledger.open.clear()
 
 
-def test_kills_during_fills(tmp_path: Path, stage: Stage) -> None:
+def test_kills_during_fills(tmp_path: Path, hub: Upstream) -> None:
     """At 30 random moments of pulls and pushes: nothing wrong is ever served or kept.
 
     After each restart a tag that was pushed is what was pushed, and every other one is upstream's
@@ -106,7 +105,6 @@ def test_kills_during_fills(tmp_path: Path, stage: Stage) -> None:
     """
     seed = f"{random.randrange(1 << 32):08x}"
     print(f"seed {seed}")  # noqa: T201 -- pytest shows it when the test fails
-    hub = stage.enter(Upstream("127.0.0.12"))
     life = Life(hub, random.Random(seed))
     for name in NAMES:
         for tag in TAGS:
@@ -141,4 +139,3 @@ def test_kills_during_fills(tmp_path: Path, stage: Stage) -> None:
                 assert name.endswith(f"/{digest.removeprefix('sha256:')}/data")
     finally:
         registry.stop()
-        stage.leave(hub)

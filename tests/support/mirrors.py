@@ -56,3 +56,37 @@ def start_mirror(
     config = write_config(folder, upstreams, settings)
     options = (f"--config={config}", "--no-offline", *options)
     return start_lreg(folder, *options, tls=tls, inside=inside, port=port)
+
+
+class Start:
+    """Starts registries, as `start_mirror` does, one after the other on the same store.
+
+    Args:
+        folder: where.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._started: list[Running] = []
+
+    def __call__(
+        self,
+        upstreams: Upstreams,
+        *options: str,
+        settings: str = HASTE,
+        tls: bool = False,
+        inside: Sequence[str] = (),
+        port: int = 0,
+    ) -> Running:
+        """Start one; the arguments are those of `start_mirror`."""
+        made = start_mirror(
+            self._folder, upstreams, *options, settings=settings, tls=tls, inside=inside, port=port
+        )
+        self._started.append(made)
+        return made
+
+    def close(self) -> None:
+        """End those that still run, and hold them to what they promise."""
+        for each in self._started:
+            if not each.process.has_ended:
+                each.stop()

@@ -3,36 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.fakes.upstream import Upstream
-from tests.support.mirrors import HASTE, start_mirror
+from tests.support.mirrors import Start, start_mirror
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.fakes.stage import Stage
     from tests.support.mirrors import Upstreams
     from tests.support.registries import Running
     from tests.support.wire import Wire
-
-
-class Start(Protocol):
-    """How the fixture `start` is called."""
-
-    def __call__(
-        self,
-        upstreams: Upstreams,
-        *options: str,
-        settings: str = HASTE,
-        tls: bool = False,
-        inside: Sequence[str] = (),
-        port: int = 0,
-    ) -> Running:
-        """Start a registry; as `start_mirror` takes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,41 +63,8 @@ def wire(world: World) -> Iterator[Wire]:
 
 
 @pytest.fixture
-def hub(stage: Stage) -> Iterator[Upstream]:
-    """A docker.io of the test's own."""
-    made = stage.enter(Upstream("127.0.0.5"))
-    yield made
-    stage.leave(made)
-
-
-@pytest.fixture
-def quay(stage: Stage) -> Iterator[Upstream]:
-    """A quay.io of the test's own."""
-    made = stage.enter(Upstream("127.0.0.6"))
-    yield made
-    stage.leave(made)
-
-
-@pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """Start a registry of the test's own, as `start_mirror` does; each on the same store."""
-    started: list[Running] = []
-
-    def starts(
-        upstreams: Upstreams,
-        *options: str,
-        settings: str = HASTE,
-        tls: bool = False,
-        inside: Sequence[str] = (),
-        port: int = 0,
-    ) -> Running:
-        made = start_mirror(
-            tmp_path, upstreams, *options, settings=settings, tls=tls, inside=inside, port=port
-        )
-        started.append(made)
-        return made
-
-    yield starts
-    for each in started:
-        if not each.process.has_ended:
-            each.stop()
+    """Start a registry of the test's own."""
+    made = Start(tmp_path)
+    yield made
+    made.close()

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from tests.fakes.upstream import Upstream
     from tests.support.images import Image
+    from tests.support.mirrors import Start
     from tests.support.registries import Running
-    from tests.upstream.conftest import Start
 
 IMAGES = [hello(f"budget {number}", 400_000) for number in range(6)]
 OWN = hello("budget own", 400_000)

@@ -15,8 +15,8 @@ from tests.support.raw import dial, get, read_head
 
 if TYPE_CHECKING:
     from tests.fakes.upstream import Upstream
+    from tests.support.mirrors import Start
     from tests.support.registries import Running
-    from tests.upstream.conftest import Start
 
 MIB = 1 << 20
 CLIENTS = 16

@@ -13,8 +13,9 @@ from tests.support.mirrors import HASTE
 if TYPE_CHECKING:
     from tests.fakes.stage import Stage
     from tests.fakes.upstream import Upstream
+    from tests.support.mirrors import Start
     from tests.support.wire import Wire
-    from tests.upstream.conftest import Start, World
+    from tests.upstream.conftest import World
 
 SECRET = sha256(b"a private layer")
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.fakes.upstream import Upstream
-    from tests.upstream.conftest import Start
+    from tests.support.mirrors import Start
 
 MADE = hello("dialling", 100_000)
 HELPER = """\

@@ -13,8 +13,8 @@ from tests.support.processes import eventually
 
 if TYPE_CHECKING:
     from tests.fakes.upstream import Upstream
+    from tests.support.mirrors import Start
     from tests.support.wire import Wire
-    from tests.upstream.conftest import Start
 
 
 def figure(wire: Wire, name: str, upstream: str = "docker.io") -> float:

@@ -16,8 +16,9 @@ from tests.support.processes import eventually
 
 if TYPE_CHECKING:
     from tests.fakes.upstream import Upstream
+    from tests.support.mirrors import Start
     from tests.support.wire import Wire
-    from tests.upstream.conftest import Start, World
+    from tests.upstream.conftest import World
 
 MIB = 1 << 20
 

@@ -14,8 +14,8 @@ from tests.support.images import image, noise, sha256
 if TYPE_CHECKING:
     from tests.fakes.upstream import Upstream
     from tests.support.images import Image
+    from tests.support.mirrors import Start
     from tests.support.registries import Running
-    from tests.upstream.conftest import Start
 
 RULES = """
 prefetch = false

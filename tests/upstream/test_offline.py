@@ -11,8 +11,7 @@ from tests.support.mirrors import HASTE
 
 if TYPE_CHECKING:
     from tests.fakes.upstream import Upstream
-    from tests.support.mirrors import Upstreams
-    from tests.upstream.conftest import Start
+    from tests.support.mirrors import Start, Upstreams
 
 IMAGE, INDEX = hello("offline", 200_000), multi_arch("offline index")
 ALWAYS_ASK = HASTE + '[[freshness]]\nmatch = "*"\nttl = "always"\n'

@@ -15,8 +15,8 @@ from tests.support.processes import eventually
 
 if TYPE_CHECKING:
     from tests.fakes.upstream import Upstream
+    from tests.support.mirrors import Start
     from tests.support.registries import Running
-    from tests.upstream.conftest import Start
 
 NAME = "library/alpine"
 THEIRS, NEWER, OWN = hello("theirs", 100_000), hello("theirs, newer"), hello("own", 100_000)

@@ -15,7 +15,7 @@ from tests.support.processes import eventually
 
 if TYPE_CHECKING:
     from tests.fakes.upstream import Upstream
-    from tests.upstream.conftest import Start
+    from tests.support.mirrors import Start
 
 LAYERS = image(*({f"{number}": noise(200_000, f"layer {number}")} for number in range(8)))
 NAME = "docker.io/some/app"

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.support.images import Image, Index
+    from tests.support.mirrors import Start
     from tests.support.registries import Running
-    from tests.upstream.conftest import Start
 
 MADE: dict[str, Image | Index] = {
     "oci": hello("real", 300_000),

@@ -16,8 +16,8 @@ from tests.support.processes import eventually, free_port
 if TYPE_CHECKING:
     from tests.fakes.stage import Stage
     from tests.fakes.upstream import Upstream
+    from tests.support.mirrors import Start
     from tests.support.registries import Running
-    from tests.upstream.conftest import Start
 
 MIB = 1 << 20
 DATA = noise(6 * MIB, "resume")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from tests.fakes.faults import Seen
     from tests.fakes.stage import Stage
-    from tests.upstream.conftest import Start
+    from tests.support.mirrors import Start
 
 LAYERS = {"hub": hello("secrets hub", 100_000), "quay": hello("secrets quay", 100_000)}
 

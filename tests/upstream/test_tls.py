@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.fakes.stage import Stage
-    from tests.upstream.conftest import Start
+    from tests.support.mirrors import Start
 
 MIB = 1 << 20
 DATA = much_noise(24 * MIB, "tls")

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.fakes.stage import Stage
+    from tests.support.mirrors import Start
     from tests.support.wire import Wire
-    from tests.upstream.conftest import Start, World
+    from tests.upstream.conftest import World
 
 MADE = hello("trouble", 200_000)
 ASK_ALWAYS = (

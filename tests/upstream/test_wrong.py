@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.fakes.upstream import Upstream
+    from tests.support.mirrors import Start
     from tests.support.wire import Wire
-    from tests.upstream.conftest import Start, World
+    from tests.upstream.conftest import World
 
 MIB = 1 << 20
 DATA = noise(2 * MIB, "wrong")

@@ -7,7 +7,6 @@ plain name, as the tools of a local registry do; what is cached, once it is fres
 from __future__ import annotations
 
 import time
-from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -101,13 +100,12 @@ class CachedRepository(Here):
         if isinstance(want, Digest):
             return await self._by_digest(want, lazily=lazily)
         tagged = await self.current(want)
-        # A push that is taken away meanwhile makes the tag upstream's again.
-        with suppress(*_ABSENT):
-            if tagged and not tagged.record.cached:
-                return await self.local.manifest(want)
-            if self._plain.has_tag(want):
-                return await self._plain.manifest(want)
-        if tagged and tagged.record.cached:
+        pushed = tagged is not None and not tagged.record.cached
+        if pushed and (held := await _tagged_in(self.local, want)):
+            return held
+        if self._plain.has_tag(want) and (held := await _tagged_in(self._plain, want)):
+            return held
+        if tagged and not pushed:
             return await self._cached(want, tagged)
         if self._freshness.of(self.name, want).mode == "offline":
             raise UpstreamFailed(f"{self.name}:{want} is not here, and is not to be asked for")
@@ -169,7 +167,8 @@ class CachedRepository(Here):
             and await self.source.check(tag, tagged) is Verdict.UNKNOWN
         ):
             origin = Origin.STALE
-        held = await self.local.manifest(tag)
+        if (held := await _tagged_in(self.local, tag)) is None:
+            return await self._fetched(tag, lazily=False)
         self._figures.hits[self._host] += 1
         self._figures.stale[self._host] += origin is Origin.STALE
         self._prefetch(held)
@@ -184,7 +183,7 @@ class CachedRepository(Here):
         if tagged is None or isinstance(want, Digest) or tagged.digest == manifest.digest:
             return held
         # It was pushed meanwhile.
-        return await self.local.manifest(want)
+        return await _tagged_in(self.local, want) or held
 
     def _is_settled(self, tag: Tag, tagged: Tagged) -> bool:
         """Return whether the tag means that, without anybody being asked."""
@@ -203,6 +202,14 @@ class CachedRepository(Here):
     def _prefetch(self, held: Held) -> None:
         manifest = Manifest.parse(held.data, held.media_type, held.digest.algorithm)
         self.source.prefetch(manifest)
+
+
+async def _tagged_in(repository: CachingRepository, tag: Tag) -> Held | None:
+    """Return what a tag means; None where it was taken away meanwhile: it is upstream's again."""
+    try:
+        return await repository.manifest(tag)
+    except _ABSENT:
+        return None
 
 
 class PlainRepository(Here):

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.fakes.upstream import Upstream
 from tests.support.mirrors import start_mirror
 from tests.support.processes import Said, attempt, clean_environment
 from tests.support.registries import Running, start_lreg
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from tests.fakes.stage import Stage
+    from tests.fakes.upstream import Upstream
     from tests.support.wire import Wire
 
 DISTRIBUTION = pytest.param("docker_registry", marks=pytest.mark.client("docker-registry"))
@@ -142,22 +141,6 @@ def wire(lreg: Lreg) -> Iterator[Wire]:
     """A connection to the registry that `lreg` means."""
     with lreg.registry.wire() as opened:
         yield opened
-
-
-@pytest.fixture
-def hub(stage: Stage) -> Iterator[Upstream]:
-    """A docker.io of the test's own."""
-    made = stage.enter(Upstream("127.0.0.7"))
-    yield made
-    stage.leave(made)
-
-
-@pytest.fixture
-def quay(stage: Stage) -> Iterator[Upstream]:
-    """A quay.io of the test's own."""
-    made = stage.enter(Upstream("127.0.0.8"))
-    yield made
-    stage.leave(made)
 
 
 @contextmanager
