@@ -172,6 +172,42 @@ async def test_undo_what_upstream_never_had(repository: CachingRepository) -> No
     assert await repository.tagged(LATEST) == Tagged(OLD.digest, TagRecord(True, OLD.digest, 6.0))
 
 
+async def test_expire(repository: CachingRepository) -> None:
+    """An own version is taken away once its time is over, and nothing else ever is."""
+    assert await repository.expire(LATEST, 99.0) is None
+    await repository.put_fetched(OLD, LATEST, 5.0)
+    await push_own(repository)
+    assert await repository.expire(LATEST, 1e10) == OWN.digest
+    await repository.set_until(LATEST, 99.0)
+    assert await repository.expire(LATEST, 98.9) == OWN.digest
+    assert await repository.tagged(LATEST) == Tagged(
+        OWN.digest, TagRecord(False, OLD.digest, 5.0, 99.0)
+    )
+    for _ in range(2):
+        assert await repository.expire(LATEST, 99.0) == OLD.digest
+    assert await repository.tagged(LATEST) == Tagged(OLD.digest, TagRecord(True, OLD.digest, 5.0))
+    await repository.delete_manifest(LATEST)
+    await push_own(repository)
+    await repository.set_until(LATEST, 99.0)
+    for _ in range(2):
+        assert await repository.expire(LATEST, 99.0) is None
+    assert not repository.has_tag(LATEST)
+
+
+async def test_expire_and_push_at_once(repository: CachingRepository) -> None:
+    """A push at the moment at which an own version ends is kept, however many see it end."""
+    for older, newer in [(OWN, NEW), (NEW, OWN), (OWN, OWN)] * 5:
+        await push_own(repository, older)
+        await repository.set_until(LATEST, 99.0)
+        outcomes = await asyncio.gather(
+            *(repository.expire(LATEST, 100.0) for _ in range(3)),
+            repository.put_manifest(newer, [LATEST]),
+            *(repository.expire(LATEST, 100.0) for _ in range(3)),
+        )
+        assert outcomes == [None, None, None, None, *[newer.digest] * 3]
+        assert await repository.tagged(LATEST) == Tagged(newer.digest, TagRecord())
+
+
 async def test_pin(repository: CachingRepository) -> None:
     """A pin stays on the tag, whoever moves it."""
     await repository.put_fetched(OLD, LATEST, 5.0)

@@ -128,6 +128,15 @@ class CacheHistories(Histories):
         outcome = self.run(self.store.repository(name).undo(tag))
         assert outcome == (self.models[name].undo(tag) if there else ManifestUnknown)
 
+    @rule(name=st.sampled_from(NAMES), tag=st.sampled_from(TAGS), moment=TIMES)
+    def expire(self, name: RepositoryName, tag: Tag, moment: float) -> None:
+        """Return to upstream's version where the own one has ended."""
+        now = self.models[name].meanings.get(tag)
+        expected = now and now.digest
+        if now and now.record.until is not None and now.record.until <= moment:
+            expected = self.models[name].undo(tag)
+        assert self.run(self.store.repository(name).expire(tag, moment)) == expected
+
     @rule(name=st.sampled_from(NAMES), tag=st.sampled_from(TAGS), pinned=st.booleans())
     def pin(self, name: RepositoryName, tag: Tag, pinned: bool) -> None:
         """Pin or unpin a tag."""

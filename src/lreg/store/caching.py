@@ -185,6 +185,18 @@ class CachingRepository(Repository, Protocol):
             ManifestUnknown: there is no such tag.
         """
 
+    async def expire(self, tag: Tag, now: float) -> Digest | None:
+        """Undo a version that was pushed, if its time is over.
+
+        Args:
+            tag: the tag; nothing happens where there is none, or it means something that does not
+                end, or not yet: a push that was quicker stays.
+            now: seconds since 1970.
+
+        Returns:
+            What the tag means now, None where there is none.
+        """
+
     async def pin(self, tag: Tag, pinned: bool) -> None:
         """Keep all that the tag means from being evicted, or no more; raise ManifestUnknown."""
 

@@ -113,16 +113,24 @@ class Writer:
 
     def undo(self, tag: str) -> Digest | None:
         """Take the version of a tag that was pushed away."""
-        now = self._tags.read(tag)
-        upstream = now and now.record.upstream
-        with self._claims.hold(self._closure(upstream) if upstream else ()):
+        with self._claims.hold(self._upstreams(tag)):
             return self._tags.undo(tag)
+
+    def expire(self, tag: str, now: float) -> Digest | None:
+        """Undo a version that was pushed, if its time is over."""
+        with self._claims.hold(self._upstreams(tag)):
+            return self._tags.expire(tag, now)
 
     def pin(self, tag: str, pinned: bool) -> None:
         """Keep what the tag means from being evicted, or no more."""
         now = self._tags.read(tag)
         with self._claims.hold(self._closure(now.digest) if now else ()):
             self._tags.pin(tag, pinned)
+
+    def _upstreams(self, tag: str) -> set[Digest]:
+        """Return all that upstream's version of a tag consists of."""
+        now = self._tags.read(tag)
+        return self._closure(now.record.upstream) if now and now.record.upstream else set()
 
     def _closure(self, digest: Digest, raw: bytes | None = None) -> set[Digest]:
         """Return all that a manifest names, directly or not; `raw` if it is not here yet."""

@@ -178,6 +178,10 @@ class FiledRepository:
         """Take the version that was pushed away."""
         return await self._change(self._writer.undo, tag.text)
 
+    async def expire(self, tag: Tag, now: float) -> Digest | None:
+        """Undo a version that was pushed, if its time is over."""
+        return await self._change(self._writer.expire, tag.text, now)
+
     async def pin(self, tag: Tag, pinned: bool) -> None:
         """Keep what the tag means from being evicted, or no more."""
         await self._change(self._writer.pin, tag.text, pinned)

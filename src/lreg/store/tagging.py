@@ -102,6 +102,13 @@ class Tags:
         self._move(tag, now.digest, upstream, self._record(tag))
         return upstream
 
+    def expire(self, tag: str, moment: float) -> Digest | None:
+        """Undo a version that was pushed until `moment` or before; return what the tag means."""
+        if (now := self.read(tag)) is None:
+            return None
+        until = now.record.until
+        return now.digest if until is None or until > moment else self.undo(tag)
+
     def pin(self, tag: str, pinned: bool) -> None:
         """Note whether the tag is pinned; raise ManifestUnknown."""
         self._known(tag)

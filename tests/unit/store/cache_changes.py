@@ -90,6 +90,10 @@ async def undo(store: FilesystemStore) -> None:
     await store.repository(NAME).undo(OVER)
 
 
+async def expire(store: FilesystemStore) -> None:
+    await store.repository(NAME).expire(OVER, 51.0)
+
+
 async def undo_to_nothing(store: FilesystemStore) -> None:
     if store.repository(NAME).has_tag(PUSHED):
         await store.repository(NAME).undo(PUSHED)
@@ -152,6 +156,7 @@ CHANGES = [
     push_fetched_blob,
     mount_fetched_blob,
     undo,
+    expire,
     undo_to_nothing,
     set_until,
     pin,
