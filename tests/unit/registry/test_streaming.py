@@ -13,7 +13,7 @@ from lreg.registry.http.messages import FileSlice, Response
 from tests.unit.registry.test_connection import connected, serving, talk
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Awaitable
     from pathlib import Path
 
     from lreg.registry.http.messages import Request
@@ -123,3 +123,86 @@ async def test_pieces_of_unknown_length_go_out_in_chunks() -> None:
     assert b"Transfer-Encoding: chunked" in head
     assert b"Content-Length" not in head
     assert body == b"4\r\none\n\r\n4\r\ntwo\n\r\n0\r\n\r\n"
+
+
+async def test_http_1_0_gets_the_pieces_alone() -> None:
+    """A client of HTTP/1.0, which knows no chunks, gets the body as it is, until the close."""
+
+    async def pieces() -> AsyncGenerator[bytes, None]:
+        yield b"one\n"
+        yield b"two\n"
+
+    old = b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"
+    async with serving(lambda _: Response(200, {}, (pieces(),))) as (_, app, port):
+        head, _, body = (await talk(port, old)).partition(b"\r\n\r\n")
+        assert app.done == [(200, 8)]
+    assert b"Transfer-Encoding" not in head
+    assert b"Connection: close" in head
+    assert body == b"one\ntwo\n"
+
+
+@pytest.mark.parametrize("error", [OSError(5, "Input/output error"), KeyError("a bug")])
+async def test_a_body_that_fails_ends_the_connection(
+    error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What goes wrong while a body is made is logged, and the client sees that it is not whole."""
+
+    async def pieces() -> AsyncGenerator[bytes, None]:
+        yield b"one\n"
+        raise error
+
+    async with serving(lambda _: Response(200, {}, (pieces(),))) as (server, app, port):
+        async with connected(port) as (reader, writer):
+            writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" * 2)
+            await reader.readuntil(b"\r\n\r\n")
+            with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
+                await asyncio.wait_for(reader.readuntil(b"0\r\n\r\n"), 5)
+        assert app.done == [(200, 4)]
+        assert not server.connections
+    assert "request.failed" in caplog.text
+    assert "Traceback" in caplog.text
+
+
+async def test_what_was_waited_for_is_given_up() -> None:
+    """Where the work that an answer waits for is cancelled, the client is told; nothing hangs."""
+
+    async def handler(_: Request) -> Response:
+        raise asyncio.CancelledError
+
+    async with serving(handler) as (_, _, port):
+        assert (await talk(port, GET)).startswith(b"HTTP/1.1 503 ")
+
+
+@pytest.mark.parametrize("stays", [True, False])
+async def test_a_stop_takes_its_grace(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, stays: bool
+) -> None:
+    """A stop waits its grace for what never comes, whether its client is there, and no longer."""
+    growing, entered = Growing(tmp_path / "file"), asyncio.Event()
+    growing.add(b"0123")
+
+    async def never(request: Request) -> Response:
+        entered.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    def handler(request: Request) -> Response | Awaitable[Response]:
+        return never(request) if request.path == "/never" else file_of(growing, 0, 8)
+
+    async with (
+        serving(handler) as (server, app, port),
+        connected(port) as (_, first),
+        connected(port) as (reader, second),
+    ):
+        first.write(GET.replace(b"/ ", b"/never ", 1))
+        second.write(GET)
+        await reader.readuntil(b"0123")
+        await entered.wait()
+        if not stays:
+            first.transport.abort()
+        begin = asyncio.get_running_loop().time()
+        await server.close(0.5)
+        assert asyncio.get_running_loop().time() - begin < 1.5
+        assert sorted(app.done) == [(200, 4), (503, 0)]
+        await asyncio.sleep(0)
+    assert "Task" not in caplog.text

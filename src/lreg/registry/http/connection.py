@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 
 _FIRST_BUFFER = 4 << 10
 _TLS_HANDSHAKE = 0x16
+_GIVEN_UP = "it was given up on"
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 # Seconds that a client may take: for its first head, between requests, without any progress of a
 # body, and for the rest of a body that nobody wants (closing at once would reset the connection
@@ -166,6 +167,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def abort(self) -> None:
         """Drop the client, whatever it is in the middle of."""
+        self._closing = True
         if self._body:
             self._body.finish(TransferBroken("the client stalled before the end of its body"))
         if self._lost:
@@ -232,6 +234,7 @@ class Connection(asyncio.BufferedProtocol):
             self._peer,
             self._endpoint,
             self._loop.time(),
+            head.takes_chunks,
         )
         try:
             answer = self._service.application.handle(request)
@@ -289,22 +292,30 @@ class Connection(asyncio.BufferedProtocol):
         """Send an answer that has to be waited for, or whose body is in files."""
         try:
             response = answer if isinstance(answer, Response) else await answer
+        except asyncio.CancelledError:
+            # By the server, which then has no connection any more, or what it waited for ended.
+            response = Response(503, {"Retry-After": "1"}, fields={"broken": _GIVEN_UP})
         except Exception:  # noqa: BLE001 - a bug is answered, whatever it is
             response = _failed(request)
-        sent = self._write(request, response)
+        sent = 0
 
         def progress(count: int) -> None:
             nonlocal sent
             sent += count
             self._progress()
 
-        self._sending = True
-        self._progress()
         try:
+            sent = self._write(request, response)
+            self._sending = True
+            self._progress()
             if request.method != "HEAD":
-                await self._outgoing.send_rest(response, progress)
-        except TransferBroken as error:
-            response.fields["broken"] = str(error)
+                await self._outgoing.send_rest(response, progress, chunks=request.takes_chunks)
+        except (TransferBroken, asyncio.CancelledError) as error:
+            response.fields["broken"] = str(error) or _GIVEN_UP
+            self.abort()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the rest will never come
+            _log_bug(request)
+            response.fields["broken"] = repr(error)
             self.abort()
         finally:
             self._sending = False
@@ -318,7 +329,9 @@ class Connection(asyncio.BufferedProtocol):
     def _write(self, request: Request, response: Response) -> int:
         """Write the head and what of the body is in memory before any file; return its length."""
         self._closing = self._closing or self._service.stopping or not request.body.complete
-        head = encode_head(response, self._service.date, close=self._closing)
+        head = encode_head(
+            response, self._service.date, close=self._closing, chunks=request.takes_chunks
+        )
         return self._outgoing.write(head, None if request.method == "HEAD" else response)
 
     def _finish(self, request: Request, response: Response, sent: int) -> None:
@@ -350,7 +363,11 @@ class Connection(asyncio.BufferedProtocol):
 
 def _failed(request: Request) -> Response:
     """Log the exception that is being handled, a bug, and answer 500."""
-    extra = {"method": request.method, "path": request.path}
-    log.exception("request.failed", extra=extra)  # noqa: LOG004 - called by handlers only
+    _log_bug(request)
     text = b'{"errors":[{"code":"UNKNOWN","message":"a bug in lreg: its log says more"}]}'
     return Response(500, {"Content-Type": "application/json"}, (text,))
+
+
+def _log_bug(request: Request) -> None:
+    extra = {"method": request.method, "path": request.path}
+    log.exception("request.failed", extra=extra)  # noqa: LOG004 - called by handlers only

@@ -42,6 +42,7 @@ class Request:
         peer: the client's address, for the log.
         endpoint: where it came in.
         started: when its head was complete, in seconds of the loop's clock.
+        takes_chunks: whether the answer may come in chunks, which HTTP/1.0 does not know.
     """
 
     method: str
@@ -52,6 +53,7 @@ class Request:
     peer: str
     endpoint: Endpoint
     started: float
+    takes_chunks: bool = True
 
     def parameters(self) -> dict[str, list[str]]:
         """Return the query's parameters by name, decoded, in order."""
@@ -80,6 +82,7 @@ class FileSlice:
 
 
 # A generator's pieces go out as they come, in chunks (RFC 9112, 7.1): its length is not known.
+# A client that knows no chunks gets the pieces alone, and the connection's end for theirs.
 Segment = bytes | FileSlice | AsyncGenerator[bytes, None]
 
 
@@ -136,16 +139,17 @@ _REASONS = {status.value: status.phrase for status in HTTPStatus}
 _BODILESS = frozenset({204, 304})
 
 
-def encode_head(response: Response, date: str, *, close: bool) -> bytes:
+def encode_head(response: Response, date: str, *, close: bool, chunks: bool = True) -> bytes:
     """Return the status line and headers as they go over the wire (RFC 9112, 4 and 5)."""
     status = response.status
     lines = [f"HTTP/1.1 {status} {_REASONS.get(status, '')}", f"Date: {date}"]
     lines += [f"{name}: {value}" for name, value in response.headers.items()]
     if status not in _BODILESS:
         length = response.length
-        lines.append(
-            "Transfer-Encoding: chunked" if length is None else f"Content-Length: {length}"
-        )
+        if length is not None:
+            lines.append(f"Content-Length: {length}")
+        elif chunks:
+            lines.append("Transfer-Encoding: chunked")
     if close:
         lines.append("Connection: close")
     lines.append("\r\n")

@@ -40,6 +40,7 @@ class Head:
         query: what stands behind the `?`.
         headers: by lower-case name.
         keep_alive: whether the connection may carry another request (RFC 9112, 9.3).
+        takes_chunks: whether the answer may come in chunks, which HTTP/1.0 does not know.
         length: the body's length in bytes, None where it comes in chunks.
         expects_continue: whether the client waits for `100 Continue` (RFC 9110, 10.1.1).
     """
@@ -49,6 +50,7 @@ class Head:
     query: str
     headers: dict[str, str]
     keep_alive: bool
+    takes_chunks: bool
     length: int | None
     expects_continue: bool
 
@@ -76,6 +78,7 @@ def parse_head(data: bytes) -> Head:
         query,
         headers,
         minor == "1" and "close" not in options,
+        minor == "1",
         _body_length(headers, minor),
         minor == "1" and headers.get("expect", "").lower() == "100-continue",
     )

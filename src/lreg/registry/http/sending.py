@@ -65,12 +65,15 @@ class Outgoing:
         self._transport.write(head + early)
         return len(early)
 
-    async def send_rest(self, response: Response, progress: Callable[[int], None]) -> None:
+    async def send_rest(
+        self, response: Response, progress: Callable[[int], None], *, chunks: bool
+    ) -> None:
         """Send the body from its first part on that is not in memory.
 
         Args:
             response: its head and what stands before that part is written already.
             progress: told how many bytes went out, as they go.
+            chunks: whether what has no known length is sent in chunks.
 
         Raises:
             TransferBroken: the client went away, or the rest of the body will never come.
@@ -83,7 +86,7 @@ class Outgoing:
             elif isinstance(part, FileSlice):
                 await self._send_file(part, progress)
             else:
-                await self._send_chunks(part, progress)
+                await self._send_pieces(part, progress, chunks=chunks)
 
     async def _send_file(self, part: FileSlice, progress: Callable[[int], None]) -> None:
         reach, end = part.reach, part.offset + part.size
@@ -97,18 +100,24 @@ class Outgoing:
                 await send_file(self._transport, piece, self._executor, progress)
             part = replace(part, offset=here, size=end - here)
 
-    async def _send_chunks(
-        self, pieces: AsyncGenerator[bytes, None], progress: Callable[[int], None]
+    async def _send_pieces(
+        self,
+        pieces: AsyncGenerator[bytes, None],
+        progress: Callable[[int], None],
+        *,
+        chunks: bool,
     ) -> None:
-        """Send what an iterator yields, in chunks (RFC 9112, 7.1)."""
+        """Send what an iterator yields, in chunks (RFC 9112, 7.1) or as it is."""
         async with aclosing(pieces):
             while (piece := await self._arrival(anext(pieces, None))) is not None:
                 await self._drained()
                 if piece:
-                    self._transport.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+                    chunk = b"%x\r\n%b\r\n" % (len(piece), piece) if chunks else piece
+                    self._transport.write(chunk)
                 progress(len(piece))
         await self._drained()
-        self._transport.write(b"0\r\n\r\n")
+        if chunks:
+            self._transport.write(b"0\r\n\r\n")
 
     async def _arrival(self, awaitable: Awaitable[T]) -> T:
         """Wait for bytes of ours; raise TransferBroken where the client goes away meanwhile."""

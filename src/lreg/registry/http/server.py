@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 _RECEIVERS = 24
 _SENDERS = max(4, 2 * (os.cpu_count() or 1))
 _SWEEP_EVERY = 1.0
-_FAREWELL = 2.0
+_FAREWELL, _MOMENT = 2.0, 0.25
 _BACKLOG = 1024
 
 
@@ -99,11 +99,20 @@ class HttpServer:
         for connection in tuple(self.connections):
             log.warning("connection.dropped", extra={"grace": grace})
             connection.abort()
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=5)
+        await self._end_exchanges()
         self._sweeper.cancel()
         for executor in (self.receivers, self.senders):
             executor.shutdown(wait=False, cancel_futures=True)
+
+    async def _end_exchanges(self) -> None:
+        """End what still runs, its connections being gone."""
+        # Who waits for a client finds out by itself, and ends in order; who waits for us does not.
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=_MOMENT)
+        for task in self._tasks:
+            task.cancel("the registry stopped")
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=5)
 
     async def _sweep(self) -> None:
         """Drop connections that have been still for too long; renew the date."""
