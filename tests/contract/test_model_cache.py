@@ -59,6 +59,13 @@ class CacheHistories(Histories):
             else:
                 self.run(partial.discard())
 
+    @rule(content=st.sampled_from(BLOBS))
+    def let_go(self, content: bytes) -> None:
+        """Leave what came of a blob for later: who asked for it has to ask again."""
+        digest = Digest.of(content)
+        if names := self.asked.pop(digest, None):
+            self.run(self.store.repository(names.pop()).partial(digest).release())
+
     @rule()
     def restart(self) -> None:
         """Close the store and open it again: who asked for a blob has to ask again."""

@@ -224,6 +224,86 @@ async def test_discard_what_was_never_begun(repository: CachingRepository) -> No
     await bring(repository, CONTENT)
 
 
+async def test_released(repository: CachingRepository) -> None:
+    """Whoever lets go of a download leaves what has come to the next, and nothing else."""
+    for end in (0, 1000, 50_000):
+        partial = repository.partial(DIGEST)
+        start = await partial.ready()
+        await partial.append(source(CONTENT[start:end]))
+        reader = partial.open()
+        for _ in range(2):
+            await partial.release()
+        with pytest.raises(UploadUnknown):
+            await partial.append(source(CONTENT[end:]))
+        again = repository.partial(DIGEST)
+        assert again is not partial
+        await partial.release()
+        assert repository.partial(DIGEST) is again
+        assert await again.ready() == end
+        assert read_all(reader) == CONTENT[:end]
+        os.close(reader)
+        await again.release()
+    await bring(repository, CONTENT)
+    assert read(await repository.blob(DIGEST)) == CONTENT
+
+
+async def test_released_before_it_was_begun(make_store: Callable[[], CachingStore]) -> None:
+    """Who lets go of a download without a look at it takes nothing away."""
+    for end in (0, 1000):
+        store = make_store()
+        await store.open()
+        repository = store.repository(NAME)
+        await repository.partial(DIGEST).release()
+        partial = repository.partial(DIGEST)
+        await partial.ready()
+        await partial.append(source(CONTENT[:end]))
+        await store.close()
+    store = make_store()
+    await store.open()
+    repository = store.repository(NAME)
+    await repository.partial(DIGEST).release()
+    assert await repository.partial(DIGEST).ready() == 1000
+    await store.close()
+
+
+async def test_released_once_committed(store: CachingStore, repository: CachingRepository) -> None:
+    """Letting go of what is committed, or discarded, does nothing."""
+    partial = repository.partial(DIGEST)
+    await partial.discard()
+    await partial.release()
+    partial = repository.partial(DIGEST)
+    await bring(repository, CONTENT)
+    await partial.release()
+    os.close(partial.open())
+    await partial.commit()
+    assert read(await repository.blob(DIGEST)) == CONTENT
+
+
+async def test_room_of_partials(make_store: Callable[[], CachingStore]) -> None:
+    """What has come of downloads is told, over restarts too, until it is whole or thrown away."""
+    whole, given_up = Digest.of(b"whole"), Digest.of(b"given up", Algorithm.SHA512)
+    store = make_store()
+    await store.open()
+    assert await store.partials() == {}
+    repository = store.repository(NAME)
+    for digest, content in ((whole, b"whole"), (given_up, b"give"), (DIGEST, b"")):
+        partial = repository.partial(digest)
+        await partial.ready()
+        await partial.append(source(content))
+    assert await store.partials() == {whole: 5, given_up: 4}
+    await store.close()
+    store = make_store()
+    await store.open()
+    assert await store.partials() == {whole: 5, given_up: 4}
+    repository = store.repository(NAME)
+    await repository.partial(whole).ready()
+    await repository.partial(whole).commit()
+    assert await store.partials() == {given_up: 4}
+    await store.repository(OTHER).partial(given_up).discard()
+    assert await store.partials() == {}
+    await store.close()
+
+
 async def test_committed_twice(repository: CachingRepository) -> None:
     """Committing and verifying what is committed does nothing, and nothing is added to it."""
     partial = repository.partial(DIGEST)

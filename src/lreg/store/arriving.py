@@ -41,11 +41,13 @@ class Arrivals(Generic[A]):
         self.threads = threads
         self.live: dict[str, A] = {}
         self._expiry = expiry
+        self._forgetting = threading.Lock()
 
     def forget(self, arriving: Arriving) -> None:
-        """Take one that has ended off the list."""
-        if self.live.get(arriving.id) is arriving:
-            del self.live[arriving.id]
+        """Take one that has ended off the list; quick, for any thread."""
+        with self._forgetting:
+            if self.live.get(arriving.id) is arriving:
+                del self.live[arriving.id]
 
     def home(self, name: str) -> str:
         """Return the folder of the one called `name`."""
@@ -121,12 +123,17 @@ class Arriving:
             if not self._lock.locked():
                 self.put_away()
 
-    def put_away(self) -> None:
-        """End it: remove its folder, then let its name be used again; blocks, under `writing`."""
+    def put_away(self, *, keep: bool = False) -> None:
+        """End it, then let its name be used again; blocks, under `writing`.
+
+        Args:
+            keep: leave its folder to the next of that name.
+        """
         if not self.ended:
-            files.discard(self.home)
-            self.ended = True
+            if not keep:
+                files.discard(self.home)
             self._arrivals.forget(self)
+            self.ended = True
 
     def unknown(self) -> UploadUnknown:
         """Return the error that says that it has ended."""

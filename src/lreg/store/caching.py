@@ -131,7 +131,17 @@ class Partial(Protocol):
         """
 
     async def discard(self) -> None:
-        """End it and forget its bytes; a coroutine that adds to it fails with UploadUnknown."""
+        """End it and forget its bytes; a coroutine that adds to it fails with UploadUnknown.
+
+        They are off the disk at once, or as soon as the last reader has closed its file.
+        """
+
+    async def release(self) -> None:
+        """End it, and keep what has come for another that goes on there, if anything has.
+
+        For whoever filled it and stops, whatever the reason: what is not released takes room in
+        memory, and a folder, for a week. Nothing happens where it has ended already.
+        """
 
 
 class CachingRepository(Repository, Protocol):
@@ -227,6 +237,13 @@ class CachingStore(Store, Protocol):
 
     async def tagged(self, prefix: str = "") -> Mapping[RepositoryName, Mapping[Tag, Tagged]]:
         """Return every tag of the repositories whose names begin with `prefix`, sorted by name."""
+
+    async def partials(self) -> Mapping[Digest, int]:
+        """Return how many bytes of each blob on its way are on disk, where there are any.
+
+        Neither `holdings` nor `evict` know of those; `Partial.discard`, of any repository, frees
+        them.
+        """
 
     async def holdings(self) -> list[Holding]:
         """Return what every repository holds, sorted by name: one walk over the whole tree."""

@@ -133,6 +133,10 @@ class FilesystemStore:
         survey = Survey(self._tree, self._listings, self._uses)
         return await self._threads.read(survey.tagged, prefix)
 
+    async def partials(self) -> Mapping[Digest, int]:
+        """Return how many bytes of each blob on its way are on disk."""
+        return await self._threads.read(self._fills.sizes)
+
     async def holdings(self) -> list[Holding]:
         """Return what every repository holds."""
         survey = Survey(self._tree, self._listings, self._uses)

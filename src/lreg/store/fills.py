@@ -8,11 +8,11 @@ import os
 from typing import TYPE_CHECKING
 
 from lreg.errors import DigestInvalid
+from lreg.oci.digest import Digest
 from lreg.store import files
 from lreg.store.arriving import Arrivals, Arriving
 
 if TYPE_CHECKING:
-    from lreg.oci.digest import Digest
     from lreg.store.claims import Claims
     from lreg.store.protocol import Source
     from lreg.store.threads import Threads
@@ -38,6 +38,23 @@ class Fills(Arrivals["FiledPartial"]):
             partial = self.live[key] = FiledPartial(self, key, digest)
         partial.wanted_by.add(name)
         return partial
+
+    def sizes(self) -> dict[Digest, int]:
+        """Return how many bytes of each are on disk, where there are any; blocks."""
+        found = {}
+        for name in os.listdir(self.folder):
+            with contextlib.suppress(DigestInvalid):
+                digest = Digest.parse(name.replace("-", ":", 1))
+                if size := _size(self.home(name)):
+                    found[digest] = size
+        return found
+
+
+def _size(home: str) -> int:
+    """Return how many bytes are in the folder of a blob on its way."""
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        return os.stat(f"{home}/data").st_size
+    return 0
 
 
 class FiledPartial(Arriving):
@@ -95,6 +112,14 @@ class FiledPartial(Arriving):
     async def discard(self) -> None:
         """End it and forget its bytes."""
         await self.end()
+
+    async def release(self) -> None:
+        """End it, and leave what has come to the next one."""
+        await self._threads.write(self._release)
+
+    def _release(self) -> None:
+        with self.writing:
+            self.put_away(keep=_size(self.home) > 0)
 
     async def _ready(self) -> None:
         if not self.ended and self.hasher is None:

@@ -135,6 +135,14 @@ async def discard(store: FilesystemStore) -> None:
     await partial.discard()
 
 
+async def release(store: FilesystemStore) -> None:
+    for content in (b"", b"ne"):
+        partial = store.repository(NAME).partial(Digest.of(b"new"))
+        await partial.ready()
+        await partial.append(source(content))
+        await partial.release()
+
+
 async def adopt(store: FilesystemStore) -> None:
     await store.repository(OTHER).adopt(Digest.of(b"others"))
 
@@ -165,6 +173,7 @@ CHANGES = [
     fill_for_two,
     fill_wrong,
     discard,
+    release,
     adopt,
     evict,
 ]

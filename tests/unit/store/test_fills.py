@@ -85,19 +85,35 @@ async def test_nothing_left_behind(store: FilesystemStore, tmp_path: Path) -> No
     repository = store.repository(NAME)
     await push(repository, CONTENT)
     before = len(os.listdir("/proc/self/fd"))
-    for end in ("commit", "discard", "wrong"):
+    for end, content in (
+        ("commit", CONTENT),
+        ("discard", CONTENT),
+        ("wrong", b"wrong"),
+        ("release", b""),
+    ):
         partial = repository.partial(DIGEST)
         await partial.ready()
         os.close(partial.open())
-        await partial.append(source(CONTENT if end != "wrong" else b"wrong"))
-        if end == "discard":
-            await partial.discard()
+        await partial.append(source(content))
+        if end in ("discard", "release"):
+            await getattr(partial, end)()
         else:
             await asyncio.wait([asyncio.ensure_future(partial.commit())])
         assert not os.listdir(tmp_path / "store/lreg/fills")
+        assert not store._fills.live
     assert not os.listdir(tmp_path / "store/lreg/scratch")
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+async def test_no_room_in_memory(store: FilesystemStore, tmp_path: Path) -> None:
+    """A download that is to go on later lies on disk and nowhere else."""
+    await begin(store)
+    await store.repository(OTHER).partial(DIGEST).release()
     assert not store._fills.live
+    assert (home(tmp_path / "store") / "data").read_bytes() == CONTENT[:1000]
+    await bring(store.repository(NAME), CONTENT)
+    # Who had asked before it was let go of has to ask again.
+    assert (await store.repositories(10)).items == [NAME]
 
 
 async def test_failing_disk(

@@ -187,6 +187,7 @@ async def test_odd_names(
         distribution.write(path, b"")
     os.makedirs(f"{distribution.layout.repositories}/empty/_manifests")
     distribution.write(f"{distribution.layout.repositories}/odd/_layers", b"")
+    assert await store.partials() == {}
     names = [holding.repository.text for holding in await store.holdings()]
     assert names == ["empty", "library/alpine", "odd"]
     assert await store.evict([DIGEST], idle=0) == len(LAYER)

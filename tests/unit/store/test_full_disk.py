@@ -162,6 +162,22 @@ async def test_fill(store: FilesystemStore, disk: Path) -> None:
     check(disk / "store")
 
 
+async def test_discarded_fill(store: FilesystemStore, disk: Path) -> None:
+    """A download that filled the disk and is discarded gives its room back to pushes at once."""
+    repository = store.repository(NAME)
+    digest = Digest.of(b"x" * 10 * MIB)
+    partial = repository.partial(digest)
+    await partial.ready()
+    with pytest.raises(StoreFull):
+        await partial.append(source(*[b"x" * 300_000] * 30))
+    assert await store.partials() == {digest: partial.offset}
+    with pytest.raises(StoreFull):
+        await push(repository, b"y" * MIB)
+    await partial.discard()
+    assert await store.partials() == {}
+    await push(repository, b"y" * 3 * MIB)
+
+
 async def test_evict(store: FilesystemStore, disk: Path) -> None:
     """A full disk has space again after an eviction."""
     repository = store.repository(NAME)
