@@ -139,3 +139,44 @@ def test_authenticated_readers(start: Start, hub: Upstream, tmp_path: Path) -> N
                 wire.ask("GET", f"/v2/{names[0]}/{path}").expect(401)
                 wire.ask("GET", f"/v2/{names[0]}/{path}", headers=login).expect(200)
         assert own.pull(names[0], "v1") == made.manifest.digest
+
+
+def test_private_names(start: Start, hub: Upstream, quay: Upstream, tmp_path: Path) -> None:
+    """With `readers = "authenticated"` nobody else hears what is cached of an upstream."""
+    users = tmp_path / "htpasswd"
+    users.write_text(f"ann:{bcrypt.hashpw(b'secret', bcrypt.gensalt(4)).decode()}\n")
+    private = {"address": quay.url, "readers": "authenticated"}
+    port = free_port()
+    mirror = start(
+        {"docker.io": hub.url, "quay.io": private},
+        f"--htpasswd={users}",
+        f"--listen=0.0.0.0:{port}",
+    )
+    open_names = ["docker.io/some/a", "docker.io/some/b", "some/own"]
+    with mirror.wire() as own:
+        own.push("some/own", hello("own"), "v1")
+        for upstream, host, names in ((hub, "docker.io", "ab"), (quay, "quay.io", "cde")):
+            for name in names:
+                upstream.hold(f"some/{name}", hello(name), "v1")
+                own.pull(f"{host}/some/{name}", "v1")
+    wrong, login = ({"Authorization": basic("ann", word)} for word in ("wrong", "secret"))
+    with Wire(f"http://127.0.0.1:{port}") as wire:
+        everything = wire.ask("GET", "/v2/_catalog", headers=login).expect(200).json()
+        assert everything["repositories"] == sorted(
+            [*open_names, *map("quay.io/some/{}".format, "cde")]
+        )
+        assert wire.ask("GET", "/v2/_catalog").expect(200).json()["repositories"] == open_names
+        page = wire.ask("GET", "/v2/_catalog?n=2").expect(200)
+        assert page.json()["repositories"] == open_names[:2]
+        assert "last=docker.io%2Fsome%2Fb" in page.headers["link"]
+        page = wire.ask("GET", "/v2/_catalog?n=2&last=docker.io/some/b").expect(200)
+        assert page.json()["repositories"] == open_names[2:]
+        assert "link" not in page.headers
+        wire.ask("GET", "/v2/_catalog", headers=wrong).expect(401)
+        wire.ask("GET", "/v2/quay.io/some/c/tags/list").expect(401)
+        wire.ask("GET", "/lreg/v1").expect(200)
+        for path in ("images", "usage", "pulls", "upstreams"):
+            wire.ask("GET", f"/lreg/v1/{path}").expect(401)
+            wire.ask("HEAD", f"/lreg/v1/{path}").expect(401)
+            wire.ask("GET", f"/lreg/v1/{path}", headers=login).expect(200)
+        wire.ask("POST", "/lreg/v1/missing", b'{"images": []}').expect(401)

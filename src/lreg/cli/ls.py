@@ -13,13 +13,14 @@ from lreg.cli.access import Access, access_options
 from lreg.cli.complete import repositories
 from lreg.cli.origins import origin_of
 from lreg.cli.output import columns, print_json
-from lreg.errors import NameUnknown
+from lreg.errors import NameUnknown, Unauthorized
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
 
     from lreg.admin.values import ImageState
+    from lreg.client.admin import Admin
     from lreg.client.registry import Registry
     from lreg.client.repository import RemoteRepository
     from lreg.oci.reference import RepositoryName
@@ -36,7 +37,8 @@ def command(prefix: str, *, insecure: bool, ca: Path | None, as_json: bool) -> N
     """List the repositories that begin with PREFIX, and their tags.
 
     One image a line, REPOSITORY:TAG; a repository without tags stands alone. Of an lreg the second
-    column says where the tag is from: pushed, cached, or pushed over an upstream's.
+    column says where the tag is from: pushed, cached, or pushed over an upstream's; on another
+    machine only to who has logged in there.
     """
     asyncio.run(_list(prefix, Access(insecure, ca), as_json=as_json))
 
@@ -47,8 +49,10 @@ async def _list(prefix: str, access: Access, *, as_json: bool) -> None:
 
     async with Registries(access) as registries:
         registry = await registries.local()
-        if admin := await Admin.find(registry):
-            _print(await admin.images(prefix), as_json=as_json)
+        admin = await Admin.find(registry)
+        images = await _images(admin, prefix) if admin else None
+        if images is not None:
+            _print(images, as_json=as_json)
             return
         found = _with_tags(registry, prefix)
         if as_json:
@@ -57,6 +61,16 @@ async def _list(prefix: str, access: Access, *, as_json: bool) -> None:
         async for name, tags in found:
             for line in [f"{name}:{tag}" for tag in tags] or [str(name)]:
                 click.echo(line)
+
+
+async def _images(admin: Admin, prefix: str) -> Sequence[ImageState] | None:
+    """Return what an lreg knows of its tags; None where it is not for us: names alone are."""
+    try:
+        return await admin.images(prefix)
+    except Unauthorized:
+        hint = f"lreg: log in with `docker login {admin.host}` to see where the tags are from"
+        click.echo(hint, err=True)
+        return None
 
 
 def _print(images: Sequence[ImageState], *, as_json: bool) -> None:

@@ -61,6 +61,9 @@ class Registry:
         self._records = records
         self._pulls = pulls
         self._allow_delete = allow_delete
+        self._has_private = any(
+            upstream.settings.readers == "authenticated" for upstream in mirror.upstreams.values()
+        )
 
     def handle(self, request: Request) -> Response | Awaitable[Response]:
         """Return the response, at once where what is asked for lies in memory."""
@@ -105,7 +108,7 @@ class Registry:
         try:
             if handler := _HANDLERS.get(type(call)):
                 await self._allow(call, request)
-                response = await handler(self._mirror, call, request)
+                response = await handler(await self._seen(call, request), call, request)
                 if isinstance(call, ReadManifest):
                     digest = Digest.parse(response.headers["Docker-Content-Digest"])
                     self._pulls.note(request, call.name, call.want, digest)
@@ -119,7 +122,7 @@ class Registry:
 
     async def _administer(self, call: AdminCall, request: Request) -> Response:
         try:
-            if call.changes:
+            if not call.is_open:
                 await self._policy.require_writer(request)
             return await admin.answer(self._mirror, self._pulls, call, request)
         except RegistryError as problem:
@@ -144,6 +147,13 @@ class Registry:
             await self._policy.require_writer(request, f"repository:{call.name}:pull")
         if isinstance(call, _DELETES) and not self._allow_delete:
             raise Unsupported("deleting is switched off here: see the setting `delete`")
+
+    async def _seen(self, call: Call, request: Request) -> Repositories:
+        """Return what whoever sends this call may know of."""
+        if not self._has_private or not isinstance(call, routes.ListRepositories):
+            return self._mirror
+        knows_all = await self._policy.is_writer(request, "registry:catalog:*")
+        return self._mirror if knows_all else listings.Public(self._mirror)
 
     async def _own(self, call: Call, request: Request) -> Response:
         """Answer what is about the registry itself."""

@@ -152,18 +152,27 @@ class Policy:
             request: with its Authorization header.
             scope: what the token should be for, such as `repository:a/b:pull,push`.
         """
+        if not await self.is_writer(request, scope):
+            raise self._challenge(request, scope, "this needs credentials: log in first")
+
+    async def is_writer(self, request: Request, scope: str = "") -> bool:
+        """Return whether the request may write: everybody on loopback, else who has logged in.
+
+        Raises:
+            Unauthorized: its credentials are wrong, or its token has ended.
+        """
         if self.is_open(request):
-            return
+            return True
         kind, _, credential = request.headers.get("authorization", "").partition(" ")
         try:
             match kind.lower():
-                case "basic" if await self._accounts.check(credential.strip()):
-                    return
-                case "bearer" if self._token_writes(credential.strip()):
-                    return
+                case "basic":
+                    return await self._accounts.check(credential.strip()) is not None
+                case "bearer":
+                    return self._token_writes(credential.strip())
         except Unauthorized as error:
             raise self._challenge(request, scope, str(error)) from None
-        raise self._challenge(request, scope, "writing needs credentials: log in first")
+        return False
 
     async def greet(self, request: Request) -> None:
         """Raise Unauthorized where `/v2/` should make a client ask for a token, or try again."""
@@ -222,8 +231,9 @@ class Policy:
         return claims if isinstance(expires, float) and expires > time.time() else None
 
     def _token_writes(self, token: str) -> bool:
-        claims = self._claims(token)
-        return claims is not None and claims["sub"] is not None
+        if (claims := self._claims(token)) is None:
+            raise Unauthorized("the token has ended, or is none of this registry's: get another")
+        return claims["sub"] is not None
 
 
 def ensure_token(file: Path) -> str | None:

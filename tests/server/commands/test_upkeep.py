@@ -197,8 +197,12 @@ def test_malformed_call(lreg_here: Lreg, path: str, body: bytes, says: str) -> N
 
 
 @pytest.mark.client("namespaces")
-def test_changes_need_credentials(namespace: Namespace, tmp_path: Path) -> None:
-    """Where writing needs a login so does whatever changes something; looking does not."""
+def test_a_login_is_needed(namespace: Namespace, tmp_path: Path) -> None:
+    """Where writing needs a login so does all that only lreg tells; `ls` then lists names alone."""
+    before = start_lreg(tmp_path)
+    with before.wire() as wire:
+        wire.push("some/app", hello("login"), "v1")
+    before.stop()
     running = start_lreg(tmp_path, network=namespace)
     (token,) = re.findall(r"shown only now: (\S+)", running.process.log)
 
@@ -208,16 +212,34 @@ def test_changes_need_credentials(namespace: Namespace, tmp_path: Path) -> None:
         return attempt(*command, env=env, cwd=tmp_path)
 
     try:
-        for looks in (("ls",), ("du",), ("pulled",), ("upstream", "ls")):
-            assert lreg(*looks).code == 0
-        for changes in (("pin", "a"), ("evict", "*"), ("refresh", "a"), ("cache", "a")):
-            said = lreg(*changes)
-            assert (said.code, said.out) == (5, "")
+        lock = tmp_path / "images.lock"
+        lock.write_text("")
+        said = lreg("ls")
+        assert (said.code, said.out) == (0, "some/app:v1\n"), said
+        assert said.err.count("\n") == 1
+        assert "docker login" in said.err
+        for asks in (
+            ("du",),
+            ("pulled",),
+            ("upstream", "ls"),
+            ("missing", "--lock", str(lock)),
+            ("pin", "a"),
+            ("evict", "*"),
+            ("refresh", "a"),
+            ("cache", "a"),
+        ):
+            said = lreg(*asks)
+            assert (said.code, said.out, said.err.count("\n")) == (5, "", 1), said
             assert "docker login" in said.err
         login = base64.b64encode(f"lreg:{token}".encode()).decode()
         config = {"auths": {running.host: {"auth": login}}}
         (tmp_path / ".docker").mkdir()
         (tmp_path / ".docker" / "config.json").write_text(json.dumps(config))
         assert lreg("pin", "a").code == 4
+        said = lreg("ls")
+        assert (said.code, said.err) == (0, "")
+        assert said.out.split()[:2] == ["some/app:v1", "pushed,"]
+        for asks in (("du",), ("pulled",), ("upstream", "ls")):
+            assert lreg(*asks).code == 0
     finally:
         running.stop()

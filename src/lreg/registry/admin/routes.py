@@ -15,15 +15,17 @@ class AdminCall:
     """What a request asks for.
 
     Attributes:
-        changes: whether only who may write may ask for it.
+        is_open: whether whoever can connect may ask for it; else only who may write.
     """
 
-    changes: ClassVar[bool] = False
+    is_open: ClassVar[bool] = False
 
 
 @dataclass(frozen=True, slots=True)
 class ReadAbout(AdminCall):
     """What is this registry? So that a client knows it for an lreg."""
+
+    is_open = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,28 +57,21 @@ class ListUpstreams(AdminCall):
 class CheckUpstreams(AdminCall):
     """Ask them now."""
 
-    changes = True
-
 
 @dataclass(frozen=True, slots=True)
 class CacheImages(AdminCall):
     """Bring images from upstream."""
-
-    changes = True
 
 
 @dataclass(frozen=True, slots=True)
 class RefreshTags(AdminCall):
     """Ask upstream now what tags mean."""
 
-    changes = True
-
 
 @dataclass(frozen=True, slots=True)
 class PinTags(AdminCall):
     """Keep images from eviction, or no more."""
 
-    changes = True
     pinned: bool
 
 
@@ -84,21 +79,15 @@ class PinTags(AdminCall):
 class EvictImages(AdminCall):
     """Drop cached content."""
 
-    changes = True
-
 
 @dataclass(frozen=True, slots=True)
 class OverrideTag(AdminCall):
     """Say until when an own version counts."""
 
-    changes = True
-
 
 @dataclass(frozen=True, slots=True)
 class UndoOverride(AdminCall):
     """Take an own version away."""
-
-    changes = True
 
 
 _CALLS: dict[tuple[str, str], AdminCall] = {
