@@ -133,16 +133,27 @@ def test_range_of_what_is_here(world: World, repository: str) -> None:
 
 
 def test_head_of_a_blob(world: World, wire: Wire, repository: str) -> None:
-    """HEAD tells the size of a blob that is upstream only, or on its way."""
+    """HEAD tells the size of a blob that an image here names, wherever its bytes are by then."""
     data = noise(2 * MIB, repository)
-    path = place(world.hub, repository, data)
-    world.hub.script.add("GET", repository, Fault(rate=8e6), ALWAYS)
+    world.hub.put_image(repository, "v1", data)
+    world.hub.script.add("GET", f"{repository}/blobs", Fault(rate=8e6), ALWAYS)
+    wire.ask("GET", f"/v2/docker.io/{repository}/manifests/v1").expect(200)
+    path = f"/v2/docker.io/{repository}/blobs/{sha256(data)}"
     for _ in range(3):
         answer = wire.ask("HEAD", path).expect(200)
         assert answer.headers["content-length"] == str(len(data))
         assert answer.headers["docker-content-digest"] == sha256(data)
         time.sleep(0.05)
     assert download(world.mirror, path).digest == sha256(data)
+
+
+def test_head_of_a_blob_asks_nobody(world: World, wire: Wire, repository: str) -> None:
+    """Who is about to push, and looks what is here, makes no upstream hear of it."""
+    data = noise(1000, repository)
+    path = place(world.hub, repository, data)
+    wire.ask("HEAD", path).expect(404)
+    assert not [one for one in world.hub.seen if repository in one.target]
+    assert wire.ask("GET", path).expect(200).body == data
 
 
 @pytest.mark.parametrize("size", [0, 1, 65_535, 65_536, 65_537, 200_000])

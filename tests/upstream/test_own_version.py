@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from tests.fakes.upstream import Upstream
     from tests.support.mirrors import Start
     from tests.support.registries import Running
+    from tests.support.wire import Wire
+    from tests.upstream.conftest import World
 
 NAME = "library/alpine"
 THEIRS, NEWER, OWN = hello("theirs", 100_000), hello("theirs, newer"), hello("own", 100_000)
@@ -128,3 +130,40 @@ def test_own_layers_on_upstreams(hub: Upstream, mirror: Running) -> None:
             wire.ask("POST", mount).expect(201)
         wire.push_manifest("mine/app", THEIRS.manifest, "v1")
         assert wire.pull("mine/app", "v1") == THEIRS.manifest.digest
+
+
+@pytest.mark.parametrize("prefix", ["", "docker.io/"], ids=["plain", "full"])
+@pytest.mark.parametrize("pulled", [True, False], ids=["cached", "on-its-way"])
+def test_push_of_what_upstream_has(
+    world: World, wire: Wire, repository: str, prefix: str, pulled: bool
+) -> None:
+    """An own version that shares layers with upstream's can be pushed beside it.
+
+    A client leaves out what HEAD says is here, whichever name it is here under, and even where it
+    is still on its way.
+    """
+    theirs = hello(repository, 3_000_000)
+    world.hub.hold(repository, theirs, "v1")
+    if pulled:
+        wire.pull(f"docker.io/{repository}", "v1")
+    else:
+        world.hub.script.add("GET", f"{repository}/blobs", Fault(rate=4e6), ALWAYS)
+        wire.ask("GET", f"/v2/docker.io/{repository}/manifests/v1").expect(200)
+    name = prefix + repository
+    for blob in theirs.blobs:
+        wire.ask("HEAD", f"/v2/{name}/blobs/{blob.digest}").expect(200)
+    manifest = theirs.manifest
+    headers = {"Content-Type": manifest.media_type}
+    wire.ask("PUT", f"/v2/{name}/manifests/own", manifest.data, headers).expect(201)
+    assert wire.pull(name, "own") == manifest.digest
+
+
+def test_push_while_upstream_is_gone(start: Start) -> None:
+    """A push to an upstream's name needs no upstream."""
+    mirror = start({"docker.io": "http://127.0.0.5:1"})
+    own = hello("own")
+    with mirror.wire() as wire:
+        for blob in own.blobs:
+            wire.ask("HEAD", f"/v2/docker.io/some/app/blobs/{blob.digest}").expect(404)
+        wire.push("docker.io/some/app", own, "v1")
+        assert wire.pull("docker.io/some/app", "v1") == own.manifest.digest

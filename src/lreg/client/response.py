@@ -10,7 +10,7 @@ import h11
 
 from lreg.client import pumping
 from lreg.client.wire import PIECE
-from lreg.errors import TransferBroken
+from lreg.errors import ContentTooLarge, TransferBroken
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping
@@ -39,13 +39,13 @@ class Response:
         self._executor = executor
 
     async def read(self, limit: int) -> bytes:
-        """Return the body; raise TransferBroken where it ends early or has over `limit` bytes."""
+        """Return the body; raise TransferBroken where it breaks off, or ContentTooLarge."""
         body = bytearray()
         async with aclosing(self.arriving()) as arriving:
             async for data in arriving:
                 body += data
                 if len(body) > limit:
-                    raise TransferBroken(f"{self.url} sent more than the {limit} bytes expected")
+                    raise ContentTooLarge(f"{self.url} sent more than the {limit} bytes expected")
         return bytes(body)
 
     async def glimpse(self, limit: int) -> bytes:

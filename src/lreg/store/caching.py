@@ -159,7 +159,9 @@ class CachingRepository(Repository, Protocol):
     async def tagged(self, tag: Tag) -> Tagged | None:
         """Return what the tag means, None where there is no such tag."""
 
-    async def put_fetched(self, manifest: Manifest, tag: Tag | None, checked: float) -> bool:
+    async def put_fetched(
+        self, manifest: Manifest, tag: Tag | None, checked: float, *, adopt: bool = True
+    ) -> bool:
         """Store upstream's manifest byte for byte, and point the tag at it unless it was pushed.
 
         Its blobs need not be here; those that the store has, in whatever repository, are linked.
@@ -168,6 +170,7 @@ class CachingRepository(Repository, Protocol):
             manifest: what upstream has.
             tag: the tag by which upstream was asked, if it was.
             checked: when, in seconds since 1970; noted for a pushed tag as well.
+            adopt: whether those blobs are linked; else each waits for `adopt`.
 
         Returns:
             Whether the tag, if there is one, means this manifest now.

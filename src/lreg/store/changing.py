@@ -60,13 +60,13 @@ class Writer:
             for tag in tags:
                 self._tags.push(tag.text, manifest.digest)
 
-    def put_fetched(self, manifest: Manifest, tag: Tag | None, checked: float) -> bool:
+    def put_fetched(self, manifest: Manifest, tag: Tag | None, checked: float, adopt: bool) -> bool:
         """Store upstream's manifest; return whether the tag, if any, means it now."""
         with self._claims.hold(self._closure(manifest.digest, manifest.raw)):
             files.make_directories(self._paths.layers)
             self._tree.add_content(manifest.digest, manifest.raw)
             self._tree.link_fetched(self._paths.revision(manifest.digest), manifest.digest)
-            for blob in manifest.blobs:
+            for blob in manifest.blobs if adopt else ():
                 if self._tree.has_blob(blob.digest):
                     self._tree.link_fetched(self._paths.layer(blob.digest), blob.digest)
             return tag is None or self._tags.fetched(tag.text, manifest.digest, checked)

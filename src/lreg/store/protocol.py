@@ -76,9 +76,20 @@ class Growing:
     origin: Origin = Origin.UPSTREAM
 
 
+@dataclass(frozen=True, slots=True)
+class Described:
+    """Content that is known of and not here: for who asks only whether there is any."""
+
+    digest: Digest
+    media_type: str
+    size: int
+    origin: Origin = Origin.UPSTREAM
+
+
 T_co = TypeVar("T_co", covariant=True)
 
-Content = Held | Filed | Growing
+Readable = Held | Filed | Growing
+Content = Readable | Described
 BLOB_TYPE = "application/octet-stream"
 
 
@@ -165,8 +176,15 @@ class Repository(Protocol):
     async def manifest(self, want: Tag | Digest) -> Held:
         """Return the manifest, its type as stored; raise ManifestUnknown or NameUnknown."""
 
-    async def blob(self, digest: Digest) -> Content:
+    async def blob(self, digest: Digest) -> Readable:
         """Return the blob; raise BlobUnknown, or NameUnknown where there is no repository."""
+
+    async def peek(self, digest: Digest) -> Content:
+        """Return the blob, or what is known of it; nothing is brought from anywhere.
+
+        Raises:
+            BlobUnknown, NameUnknown: as `blob`.
+        """
 
     async def put_manifest(self, manifest: Manifest, tags: Sequence[Tag] = ()) -> None:
         """Store the manifest byte for byte, then point `tags` at it.

@@ -13,7 +13,7 @@ from lreg.oci.manifest import Manifest
 from lreg.oci.reference import Tag
 from lreg.store import files
 from lreg.store.listing import page_of_tags
-from lreg.store.protocol import BLOB_TYPE, Content, Filed, Held, Page
+from lreg.store.protocol import BLOB_TYPE, Filed, Held, Page, Readable
 
 if TYPE_CHECKING:
     from lreg.oci.reference import RepositoryName
@@ -54,7 +54,7 @@ class Reader:
             held = Held(digest, _media_type(raw, digest), raw)
         return held, link.stamp
 
-    def blob(self, digest: Digest, path: str) -> tuple[Content, Stamp | None]:
+    def blob(self, digest: Digest, path: str) -> tuple[Readable, Stamp | None]:
         """Return the blob behind the link at `path`, and the link's stamp."""
         link = self._tree.read_link(path)
         if link is None:

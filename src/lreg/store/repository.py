@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
 from lreg.oci.digest import Digest
 from lreg.store import naming
 from lreg.store.changing import Writer
-from lreg.store.protocol import Content, Filed, Held, Page
+from lreg.store.protocol import Filed, Held, Page
 from lreg.store.reading import BLOB, MANIFEST, Reader
 from lreg.store.tagging import Tags
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from lreg.store.files import Stamp
     from lreg.store.fills import Fills
     from lreg.store.listing import Listings
-    from lreg.store.protocol import Upload
+    from lreg.store.protocol import Readable, Upload
     from lreg.store.referrers import Referrers
     from lreg.store.threads import Threads
     from lreg.store.tree import Tree
@@ -98,7 +98,7 @@ class FiledRepository:
         self._shared.memory.remember(path, stamp, held, MANIFEST)
         return held
 
-    async def blob(self, digest: Digest) -> Content:
+    async def blob(self, digest: Digest) -> Readable:
         """Return the blob."""
         path = self._paths.layer(digest)
         reading = asyncio.ensure_future(self._shared.threads.read(self._reader.blob, digest, path))
@@ -111,6 +111,10 @@ class FiledRepository:
         if isinstance(content, Held):
             self._shared.memory.remember(path, stamp, content, BLOB)
         return content
+
+    async def peek(self, digest: Digest) -> Readable:
+        """Return the blob."""
+        return await self.blob(digest)
 
     async def put_manifest(self, manifest: Manifest, tags: Sequence[Tag] = ()) -> None:
         """Store the manifest byte for byte, then point `tags` at it."""
@@ -162,9 +166,11 @@ class FiledRepository:
             self._shared.meanings.remember(self._paths.current(tag.text), stamps, tagged)
         return tagged
 
-    async def put_fetched(self, manifest: Manifest, tag: Tag | None, checked: float) -> bool:
+    async def put_fetched(
+        self, manifest: Manifest, tag: Tag | None, checked: float, *, adopt: bool = True
+    ) -> bool:
         """Store upstream's manifest, and point the tag at it unless it was pushed."""
-        return await self._change(self._writer.put_fetched, manifest, tag, checked)
+        return await self._change(self._writer.put_fetched, manifest, tag, checked, adopt)
 
     async def note_checked(self, tag: Tag, upstream: Digest, checked: float) -> None:
         """Note what upstream has."""
@@ -218,7 +224,7 @@ class FiledRepository:
         return self._paths.current(want.text)
 
 
-def _close_unwanted(reading: asyncio.Future[tuple[Content, Stamp | None]]) -> None:
+def _close_unwanted(reading: asyncio.Future[tuple[Readable, Stamp | None]]) -> None:
     """Close the file of a blob whose reader went away before it was open."""
     if not reading.cancelled() and reading.exception() is None:
         content, _ = reading.result()

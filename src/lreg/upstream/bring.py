@@ -9,10 +9,18 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from lreg.client.progress import Outcome, Tally
-from lreg.errors import ManifestUnknown, NamespaceUnknown, TransferBroken, UpstreamFailed
+from lreg.errors import (
+    ManifestInvalid,
+    ManifestUnknown,
+    RegistryError,
+    TransferBroken,
+    UpstreamFailed,
+)
 from lreg.oci.digest import Digest
 from lreg.oci.manifest import Manifest
 from lreg.oci.platform import Platform
+from lreg.upstream.here import ABSENT_HERE
+from lreg.upstream.naming import not_fetched
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine, Iterable
@@ -23,6 +31,8 @@ if TYPE_CHECKING:
     from lreg.store.protocol import Held
     from lreg.upstream.mirror import Mirror
     from lreg.upstream.repository import CachedRepository
+
+_DEEPEST = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +75,7 @@ async def bring(
     host = reference.host or ""
     name = mirror.names.upstream_name(host, reference.repository)
     if (repository := mirror.cached(name)) is None:
-        raise NamespaceUnknown(
-            f"{reference}: nothing is fetched from {host}: to allow that, put "
-            f'[upstream."{host}"] into lreg.toml'
-        )
+        raise not_fetched(str(reference), host)
     began = time.monotonic()
     root = await _current(repository, reference)
     images = [image async for image in _images(repository, root, platforms)]
@@ -92,19 +99,29 @@ async def _current(repository: CachedRepository, reference: Reference) -> Manife
         # It is not cached yet, it is an own version, or upstream is out of reach.
         with contextlib.suppress(ManifestUnknown, UpstreamFailed):
             await repository.refresh(selector)
-    manifest = _parsed(await repository.manifest(selector))
-    if reference.digest and reference.tag:
-        await repository.local.put_fetched(manifest, reference.tag, time.time())
+    if not (reference.digest and reference.tag):
+        return _parsed(await repository.manifest(selector))
+    # What a plain name holds is no image of this upstream, whatever its digest.
+    try:
+        manifest = _parsed(await repository.local.manifest(reference.digest))
+    except ABSENT_HERE:
+        manifest = await repository.source.fetch(reference.digest)
+    await repository.local.put_fetched(manifest, reference.tag, time.time())
     return manifest
 
 
 async def _images(
-    repository: CachedRepository, root: Manifest, platforms: tuple[Platform, ...] | None
+    repository: CachedRepository,
+    root: Manifest,
+    platforms: tuple[Platform, ...] | None,
+    depth: int = 0,
 ) -> AsyncIterator[Manifest]:
     """Yield the image manifests of those platforms; a lone image whatever it is for."""
     if not root.is_index:
         yield root
         return
+    if depth == _DEEPEST:
+        raise ManifestInvalid(f"{repository.name}: indexes of indexes of indexes are no image")
     wanted = platforms
     if wanted == ():
         wanted = repository.source.upstream.settings.platforms or (Platform.here(),)
@@ -125,7 +142,7 @@ async def _images(
         )
     for child in chosen:
         async for image in _images(
-            repository, _parsed(await repository.manifest(child.digest)), platforms
+            repository, _parsed(await repository.manifest(child.digest)), platforms, depth + 1
         ):
             yield image
 
@@ -163,8 +180,7 @@ class _Carrier:
                 self._done(blob, fetched, Outcome.COPIED)
             return
         self._listener.started(blob)
-        fill = self._repository.source.bring(blob)
-        attempt = await asyncio.shield(fill.opened)
+        fill, attempt = await self._repository.source.opened(blob)
         position = attempt.begin
         self._listener.advanced(blob, position)
         try:
@@ -174,7 +190,11 @@ class _Carrier:
                 position = reached
         except TransferBroken:
             pass  # another attempt may do: the fill's end tells
-        await asyncio.shield(fill.done)
+        try:
+            await asyncio.shield(fill.done)
+        except RegistryError:
+            # It may have been another repository's, which has lost it on the way.
+            await self._fills.done(self._repository.source.wanted(blob))
         self._done(blob, blob.size - attempt.begin, Outcome.COPIED)
 
     def _done(self, blob: Descriptor, fetched: int, outcome: Outcome) -> None:

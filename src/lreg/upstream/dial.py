@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from lreg.client.patience import Patience, retry_after
 from lreg.client.registry import Registry
 from lreg.client.wire import Route
 from lreg.oci.reference import DOCKER_HUB, RepositoryName, Tag
-from lreg.upstream.trouble import ABSENT, is_broken
+from lreg.upstream.trouble import ABSENT, is_broken, without_queries
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -34,6 +35,7 @@ _PREVIEW = RepositoryName("ratelimitpreview/test")
 _REST = 15.0
 _CONNECT_SECONDS = 10.0
 _MOST_QUIET = 3600.0
+_NUMBER = re.compile(r"[0-9]{1,9}(?![0-9])")
 
 
 class State(StrEnum):
@@ -115,24 +117,38 @@ class Upstream:
         return math.ceil(max(0.0, self._quiet_until - time.monotonic()))
 
     @asynccontextmanager
-    async def repository(self, path: RepositoryName) -> AsyncIterator[RemoteRepository]:
+    async def repository(
+        self, path: RepositoryName, *, transfer: bool = False
+    ) -> AsyncIterator[RemoteRepository]:
         """Give a handle on one of its repositories; how that goes is noted.
 
         Args:
             path: the repository's name, without the upstream's.
+            transfer: whether a blob is to come: one that breaks off says nothing of the upstream,
+                and may come from another host.
 
         Raises:
             UpstreamUnreachable: it is not to be dialled.
+            TooManyRequests: it has asked to wait.
         """
-        if self.offline:
-            raise errors.UpstreamUnreachable(f"{self.host} is not asked: this registry is offline")
+        self.respect()
         prefix = f"{self.settings.path.strip('/')}/" if self.settings.path else ""
         try:
             yield self._registry.repository(RepositoryName.parse(f"{prefix}{path}"))
         except errors.LregError as error:
-            self._note(error)
+            if not (transfer and isinstance(error, errors.TransferBroken)):
+                self.note(error)
             raise
         self.state, self.reason, self._quiet_until = State.OK, "", 0.0
+
+    def respect(self) -> None:
+        """Raise what `repository` raises where it is not to be dialled now."""
+        if self.offline:
+            raise errors.UpstreamUnreachable(f"{self.host} is not asked: this registry is offline")
+        if wait := self.asked_to_wait:
+            raise errors.TooManyRequests(
+                f"{self.host} asks to wait: {self.reason}", headers={"Retry-After": str(wait)}
+            )
 
     async def check(self) -> None:
         """Ask it something that costs no pull; `state`, `latency` and `quota` say how it went."""
@@ -150,14 +166,14 @@ class Upstream:
         """Hang up."""
         await self._registry.__aexit__()
 
-    def _note(self, error: errors.LregError) -> None:
+    def note(self, error: errors.LregError) -> None:
         """Remember what an error says of the upstream; most say something of an image only."""
         if isinstance(error, (*ABSENT, errors.Unauthorized, errors.Denied)):
             self.state, self.reason = State.OK, ""
             return
         if not is_broken(error):
             return
-        self.reason = str(error)
+        self.reason = without_queries(str(error))
         refuses = isinstance(error, errors.TooManyRequests)
         self.state = State.REFUSING if refuses else State.UNREACHABLE
         headers = error.headers if isinstance(error, errors.RegistryError) else {}
@@ -169,11 +185,11 @@ class Upstream:
         """Take note of the quota that an answer tells: `98;w=21600`."""
         del status
         remaining, limit = (
-            headers.get(name, "").partition(";")[0].strip()
+            int(match[0]) if (match := _NUMBER.match(headers.get(name, ""))) else None
             for name in ("RateLimit-Remaining", "RateLimit-Limit")
         )
-        if remaining.isdecimal():
-            self.quota = Quota(int(remaining), int(limit) if limit.isdecimal() else None)
+        if remaining is not None:
+            self.quota = Quota(remaining, limit)
 
 
 def _address(settings: UpstreamSettings) -> str:

@@ -134,6 +134,11 @@ class Wanted:
     path: RepositoryName
     target: CachingRepository
 
+    @property
+    def place(self) -> tuple[object, ...]:
+        """What its coming depends on: another place may have what this one lacks."""
+        return self.digest, self.upstream.host, self.path, self.size
+
 
 class Fill:
     """A blob on its way from upstream: one for the whole server, whoever asks and however many.

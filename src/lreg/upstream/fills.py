@@ -16,6 +16,7 @@ from lreg.errors import (
     RangeInvalid,
     RegistryError,
     SizeInvalid,
+    StoreFull,
     TransferBroken,
     Unavailable,
     UpstreamFailed,
@@ -38,6 +39,8 @@ log = logging.getLogger(__name__)
 _FIRST_TRIES = 3
 # For so many seconds a blob that came wrong twice is not asked for again.
 _WRONG_SECONDS = 30.0
+# So many downloads may wait for their turn.
+_MOST_WAITING = 4096
 # What came is not, or does not fit to, what the digest names.
 _WRONG = (DigestInvalid, SizeInvalid, RangeInvalid)
 
@@ -59,7 +62,7 @@ class Fills:
         self._grew = grew
         self._known: dict[Digest, Fill] = {}
         self._waiting: OrderedDict[Digest, Fill] = OrderedDict()
-        self._wrong: Lately[Digest, RegistryError] = Lately()
+        self._wrong: Lately[tuple[object, ...], RegistryError] = Lately()
         self._brought: Lately[Digest, tuple[float, int]] = Lately()
         self._running = 0
         self._closed = False
@@ -80,10 +83,11 @@ class Fills:
             UpstreamFailed: it came wrong a moment ago.
             Unavailable: the server is stopping.
         """
-        if self._closed:
+        if self._closed or (background and len(self._waiting) >= _MOST_WAITING):
             raise Unavailable
         if (fill := self._known.get(wanted.digest)) is None:
-            self._refuse_wrong(wanted.digest)
+            if error := self._wrong.recall(wanted.place):
+                raise error.with_traceback(None)
             fill = self._known[wanted.digest] = Fill(wanted)
             self._waiting[wanted.digest] = fill
         else:
@@ -93,6 +97,32 @@ class Fills:
             self._run(fill)
         self._run_waiting()
         return fill
+
+    async def opened(self, wanted: Wanted, *, background: bool = False) -> tuple[Fill, Attempt]:
+        """Return the fill of a blob, and its attempt once upstream has begun to answer.
+
+        Where another repository's fill of the blob fails, one from here is begun.
+
+        Raises:
+            RegistryError: it does not come from here either.
+        """
+        while True:
+            fill = self.start(wanted, background=background)
+            try:
+                return fill, await asyncio.shield(fill.opened)
+            except RegistryError:
+                if self._closed or fill.wanted.place == wanted.place:
+                    raise
+
+    async def done(self, wanted: Wanted) -> None:
+        """Return once a blob is in the store; raise RegistryError where it does not come."""
+        while True:
+            fill = self.start(wanted)
+            try:
+                return await asyncio.shield(fill.done)
+            except RegistryError:
+                if self._closed or fill.wanted.place == wanted.place:
+                    raise
 
     async def close(self) -> None:
         """Stop all downloads; what has come of them stays for the next run."""
@@ -106,10 +136,6 @@ class Fills:
         """Return how many bytes a fill brought that ended after `moment` (monotonic), or None."""
         ended, count = self._brought.recall(digest) or (0.0, 0)
         return count if ended > moment else None
-
-    def _refuse_wrong(self, digest: Digest) -> None:
-        if error := self._wrong.recall(digest):
-            raise error
 
     def _run(self, fill: Fill) -> None:
         if self._waiting.pop(fill.wanted.digest, None) is None:
@@ -138,8 +164,8 @@ class Fills:
         except LregError as error:
             problem = translated(error, BlobUnknown, wanted.upstream.host)
             log.warning("fill.failed", extra=fields | {"error": str(error)})
-        except OSError as error:
-            problem = UpstreamFailed(f"the registry's disk: {error.strerror}")
+        except Exception as error:
+            problem = UpstreamFailed(f"the registry failed to fetch it: {error}")
             log.exception("fill.failed", extra=fields)
         finally:
             self._figures.failed[wanted.upstream.host] += problem is not None
@@ -155,7 +181,6 @@ class Fills:
             await self._attempt(fill)
         except _WRONG as error:
             self._note_wrong(fill, error)
-            fill.close()
         else:
             return
         try:
@@ -163,7 +188,7 @@ class Fills:
         except _WRONG as error:
             self._note_wrong(fill, error)
             problem = UpstreamFailed(f"{fill.wanted.upstream.host} sends a wrong blob: {error}")
-            self._wrong.remember(fill.wanted.digest, problem, _WRONG_SECONDS)
+            self._wrong.remember(fill.wanted.place, problem, _WRONG_SECONDS)
             raise problem from error
 
     def _note_wrong(self, fill: Fill, error: RegistryError) -> None:
@@ -194,6 +219,9 @@ class Fills:
         except LregError as error:
             problem = translated(error, BlobUnknown, wanted.upstream.host)
             if isinstance(error, _WRONG):
+                fill.close()
+            # On a full disk the room is for what still fits.
+            if isinstance(error, (*_WRONG, StoreFull)) or not partial.offset:
                 await partial.discard()
             raise
         finally:
@@ -236,7 +264,7 @@ class Fills:
         """Take what one request brings, from where the file ends."""
         wanted = fill.wanted
         async with (
-            wanted.upstream.repository(wanted.path) as repository,
+            wanted.upstream.repository(wanted.path, transfer=True) as repository,
             repository.read_blob(wanted.digest, attempt.partial.offset) as body,
         ):
             if attempt.size is None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lreg.errors import BlobUnknown, ManifestBlobUnknown, ManifestUnknown, NameUnknown
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -13,6 +15,9 @@ if TYPE_CHECKING:
     from lreg.oci.reference import RepositoryName, Tag
     from lreg.store.caching import CachingRepository
     from lreg.store.protocol import Page, Upload
+
+# What a repository here says of what it does not hold.
+ABSENT_HERE = (ManifestUnknown, BlobUnknown, NameUnknown)
 
 
 class Here:
@@ -27,8 +32,17 @@ class Here:
         return self.local.name
 
     async def put_manifest(self, manifest: Manifest, tags: Sequence[Tag] = ()) -> None:
-        """Take a push."""
-        await self.local.put_manifest(manifest, tags)
+        """Take a push; what a client was told to be here is brought here."""
+        try:
+            await self.local.put_manifest(manifest, tags)
+        except ManifestBlobUnknown:
+            for blob in manifest.blobs:
+                if blob.distributable:
+                    await self._supply(blob)
+            await self.local.put_manifest(manifest, tags)
+
+    async def _supply(self, blob: Descriptor) -> None:
+        """Bring a blob that `peek` tells of, and that `local` does not hold, to where it does."""
 
     async def delete_manifest(self, want: Tag | Digest) -> None:
         """Forget a tag or a manifest here."""

@@ -15,7 +15,8 @@ from lreg.upstream.figures import Figures
 from lreg.upstream.fills import Fills
 from lreg.upstream.freshness import Freshness
 from lreg.upstream.names import Names
-from lreg.upstream.repository import CachedRepository, ForeignRepository, PlainRepository
+from lreg.upstream.naming import ForeignRepository, PlainRepository
+from lreg.upstream.repository import CachedRepository
 from lreg.upstream.source import Source
 
 if TYPE_CHECKING:
@@ -143,5 +144,6 @@ class Mirror:
             local,
             self.fills,
             prefetch=self.config.prefetch,
+            guarded=self._has_private,
         )
         return CachedRepository(local, plain, source, self._freshness, self.local, self.figures)

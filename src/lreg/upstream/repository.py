@@ -1,4 +1,4 @@
-"""Repositories in which upstream has a part, read as store.protocol.Repository says.
+"""A repository of an upstream, read as store.protocol.Repository says.
 
 A tag is answered by, in this order: what was pushed under its full name; what was pushed under its
 plain name, as the tools of a local registry do; what is cached, once it is fresh; upstream.
@@ -6,37 +6,27 @@ plain name, as the tools of a local registry do; what is cached, once it is fres
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from lreg.errors import (
-    BlobUnknown,
-    ManifestUnknown,
-    NamespaceUnknown,
-    NameUnknown,
-    UpstreamDenied,
-    UpstreamFailed,
-    UpstreamUnreachable,
-)
+from lreg.errors import BlobUnknown, ManifestInvalid, ManifestUnknown, UpstreamFailed
 from lreg.oci.digest import Digest
 from lreg.oci.manifest import Manifest
-from lreg.store.protocol import Held, Origin
+from lreg.store.protocol import BLOB_TYPE, Described, Held, Origin
 from lreg.upstream.freshness import left
-from lreg.upstream.here import Here
+from lreg.upstream.here import ABSENT_HERE, Here
 from lreg.upstream.source import Verdict
 
 if TYPE_CHECKING:
-    from lreg.errors import RegistryError
     from lreg.oci.descriptor import Descriptor
     from lreg.oci.reference import Tag
     from lreg.store.caching import CachingRepository, CachingStore, Tagged
-    from lreg.store.protocol import Content, Page
+    from lreg.store.protocol import Content, Readable
     from lreg.upstream.figures import Figures
     from lreg.upstream.freshness import Freshness
     from lreg.upstream.source import Source
-
-_ABSENT = (ManifestUnknown, BlobUnknown, NameUnknown)
 
 
 class CachedRepository(Here):
@@ -111,12 +101,12 @@ class CachedRepository(Here):
             raise UpstreamFailed(f"{self.name}:{want} is not here, and is not to be asked for")
         return await self._fetched(want, lazily=lazily)
 
-    async def blob(self, digest: Digest) -> Content:
+    async def blob(self, digest: Digest) -> Readable:
         """Return the blob, from here or as it comes from upstream."""
         for repository in (self.local, self._plain):
             try:
                 found = await repository.blob(digest)
-            except _ABSENT:
+            except ABSENT_HERE:
                 continue
             self._store.used(digest)
             self._figures.hits[self._host] += 1
@@ -124,13 +114,27 @@ class CachedRepository(Here):
         self._figures.misses[self._host] += 1
         return await self.source.blob(digest)
 
+    async def peek(self, digest: Digest) -> Content:
+        """Return what is known of the blob: it is here, or a manifest that is here names it.
+
+        Nobody is asked: a client that is about to push looks for its own blobs like this.
+        """
+        for repository in (self.local, self._plain):
+            try:
+                return await repository.peek(digest)
+            except ABSENT_HERE:
+                continue
+        if named := await self.local.names_blob(digest):
+            return Described(digest, BLOB_TYPE, named.size)
+        raise BlobUnknown(f"no blob {digest} in {self.name}")
+
     async def current(self, tag: Tag) -> Tagged | None:
         """Return what a tag means here, an own version that has ended taken away."""
         tagged = await self.local.tagged(tag)
         until = tagged.record.until if tagged and not tagged.record.cached else None
         if until is None or until > time.time():
             return tagged
-        await self.local.undo(tag)
+        await self.local.expire(tag, time.time())
         return await self.local.tagged(tag)
 
     async def refresh(self, tag: Tag) -> bool:
@@ -152,7 +156,7 @@ class CachedRepository(Here):
         for repository in (self.local, self._plain):
             try:
                 held = await repository.manifest(digest)
-            except _ABSENT:
+            except ABSENT_HERE:
                 continue
             self._figures.hits[self._host] += 1
             self._prefetch(held)
@@ -185,6 +189,12 @@ class CachedRepository(Here):
         # It was pushed meanwhile.
         return await _tagged_in(self.local, want) or held
 
+    async def _supply(self, blob: Descriptor) -> None:
+        if await self.local.mount(blob.digest, self._plain.name):
+            return
+        if await self.local.names_blob(blob.digest):
+            await self.source.whole(blob)
+
     def _is_settled(self, tag: Tag, tagged: Tagged) -> bool:
         """Return whether the tag means that, without anybody being asked."""
         record, now = tagged.record, time.time()
@@ -200,123 +210,17 @@ class CachedRepository(Here):
         return left(self._freshness.of(self.name, tag), tagged.record.checked, now) > 0
 
     def _prefetch(self, held: Held) -> None:
-        manifest = Manifest.parse(held.data, held.media_type, held.digest.algorithm)
-        self.source.prefetch(manifest)
+        if self.source.is_complete(held.digest):
+            return
+        # What a volume of another registry holds need not be a manifest that lreg knows.
+        with contextlib.suppress(ManifestInvalid):
+            manifest = Manifest.parse(held.data, held.media_type, held.digest.algorithm)
+            self.source.prefetch(manifest)
 
 
 async def _tagged_in(repository: CachingRepository, tag: Tag) -> Held | None:
     """Return what a tag means; None where it was taken away meanwhile: it is upstream's again."""
     try:
         return await repository.manifest(tag)
-    except _ABSENT:
+    except ABSENT_HERE:
         return None
-
-
-class PlainRepository(Here):
-    """A name of this registry: what is not here may be an image of the default upstream.
-
-    Nothing but a tag's or a manifest's name is ever told to that: a client that looks whether its
-    own blobs are here does not make it known what it is about to push.
-    """
-
-    def __init__(self, local: CachingRepository, cached: CachedRepository) -> None:
-        super().__init__(local)
-        self._cached = cached
-
-    def held(self, want: Tag | Digest) -> Held | None:
-        """Return the manifest at once, where it lies in memory and may be given."""
-        if held := self.local.held(want):
-            return held
-        if not isinstance(want, Digest) and self.local.has_tag(want):
-            return None
-        return self._cached.held(want)
-
-    def held_blob(self, digest: Digest) -> Held | None:
-        """Return the blob at once, where it lies in memory."""
-        return self.local.held_blob(digest) or self._cached.held_blob(digest)
-
-    async def manifest(self, want: Tag | Digest) -> Held:
-        """Return the manifest: this registry's, or the default upstream's of that name.
-
-        Raises:
-            ManifestUnknown: neither has it, or only this one could be asked.
-        """
-        try:
-            return await self.local.manifest(want)
-        except _ABSENT as missing:
-            try:
-                return await self._cached.manifest(want, lazily=True)
-            except (*_ABSENT, UpstreamUnreachable, UpstreamDenied) as error:
-                raise type(missing)(f"{missing}; {error}", detail=missing.detail) from error
-
-    async def blob(self, digest: Digest) -> Content:
-        """Return the blob, upstream's only where a manifest that was given out names it."""
-        try:
-            return await self.local.blob(digest)
-        except _ABSENT:
-            if not await self._cached.local.names_blob(digest):
-                raise
-        return await self._cached.blob(digest)
-
-
-class ForeignRepository(Here):
-    """A repository under a host that nothing is fetched from; what was pushed is there."""
-
-    def __init__(self, local: CachingRepository, plain: CachingRepository, host: str) -> None:
-        super().__init__(local)
-        self._plain = plain
-        self._host = host
-
-    def held(self, want: Tag | Digest) -> Held | None:
-        """Return the manifest at once, where it lies in memory."""
-        if held := self.local.held(want):
-            return held
-        if not isinstance(want, Digest) and self.local.has_tag(want):
-            return None
-        return self._plain.held(want)
-
-    def held_blob(self, digest: Digest) -> Held | None:
-        """Return the blob at once, where it lies in memory."""
-        return self.local.held_blob(digest) or self._plain.held_blob(digest)
-
-    async def manifest(self, want: Tag | Digest) -> Held:
-        """Return the manifest that was pushed under the full name or the plain one."""
-        try:
-            return await self.local.manifest(want)
-        except _ABSENT as missing:
-            try:
-                return await self._plain.manifest(want)
-            except _ABSENT:
-                raise self._unknown(missing) from None
-
-    async def blob(self, digest: Digest) -> Content:
-        """Return the blob that was pushed under the full name or the plain one."""
-        try:
-            return await self.local.blob(digest)
-        except _ABSENT as missing:
-            try:
-                return await self._plain.blob(digest)
-            except _ABSENT:
-                raise self._unknown(missing) from None
-
-    async def tags(self, limit: int, last: str = "") -> Page[Tag]:
-        """List the tags that were pushed here."""
-        try:
-            return await self.local.tags(limit, last)
-        except NameUnknown as missing:
-            raise self._unknown(missing) from None
-
-    async def referrers(self, subject: Digest) -> list[Descriptor]:
-        """List the referrers that were pushed here."""
-        await self.tags(0)
-        return await self.local.referrers(subject)
-
-    def _unknown(self, missing: RegistryError) -> RegistryError:
-        """Return what is missing; where there is no such repository, how one could be had."""
-        if not isinstance(missing, NameUnknown):
-            return missing
-        return NamespaceUnknown(
-            f"{missing}, and nothing is fetched from {self._host}: to allow that, put "
-            f'[upstream."{self._host}"] into lreg.toml',
-            detail=missing.detail,
-        )

@@ -7,6 +7,7 @@ where they leave.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from enum import Enum
@@ -19,7 +20,9 @@ from lreg.errors import (
     NameUnknown,
     RegistryError,
     StoreFull,
-    TooManyRequests,
+    UploadUnknown,
+    UpstreamFailed,
+    UpstreamTimeout,
     UpstreamUnreachable,
 )
 from lreg.oci.digest import Digest
@@ -34,9 +37,9 @@ if TYPE_CHECKING:
     from lreg.oci.descriptor import Descriptor
     from lreg.oci.reference import RepositoryName, Tag
     from lreg.store.caching import CachingRepository, Tagged
-    from lreg.store.protocol import Content
+    from lreg.store.protocol import Readable
     from lreg.upstream.dial import Upstream
-    from lreg.upstream.fill import Fill
+    from lreg.upstream.fill import Attempt, Fill
     from lreg.upstream.fills import Fills
 
 log = logging.getLogger(__name__)
@@ -48,7 +51,8 @@ _FAILED_SECONDS = 60.0
 _LOOKED_SECONDS = 30.0
 # A client that could be answered from here waits no longer than this for a check.
 _CHECK_SECONDS = 10.0
-_MOST_REMEMBERED = 1024
+# An image has some dozens of layers; what says that it has thousands is not brought unasked.
+_MOST_PREFETCHED = 256
 
 
 class Verdict(Enum):
@@ -68,6 +72,8 @@ class Source:
         local: the repository here.
         fills: brings blobs.
         prefetch: whether the blobs of an image are brought before they are asked for.
+        guarded: whether some of what the store has is not for everybody: then upstream is asked
+            whether a blob is its own, before one that came from elsewhere is given out here.
     """
 
     def __init__(
@@ -78,12 +84,14 @@ class Source:
         fills: Fills,
         *,
         prefetch: bool,
+        guarded: bool,
     ) -> None:
         self.upstream = upstream
         self._path = path
         self._local = local
         self._fills = fills
         self._prefetch = prefetch
+        self._guarded = guarded
         self._fetching: Once[Tag | Digest, Manifest] = Once()
         self._checking: Once[Tag, Verdict] = Once()
         self._bringing: Once[Digest, None] = Once()
@@ -92,6 +100,7 @@ class Source:
         self._failed: Lately[Tag, bool] = Lately()
         self._named: Lately[Digest, Descriptor] = Lately()
         self._looked: Lately[Digest, bool] = Lately()
+        self._ours: Lately[Digest, bool] = Lately()
 
     async def fetch(self, want: Tag | Digest, *, lazily: bool = False) -> Manifest:
         """Return upstream's manifest, which is stored here by then.
@@ -105,7 +114,7 @@ class Source:
             UpstreamFailed, UpstreamDenied, TooManyRequests: it does not give it.
         """
         if error := self._absent.recall(want):
-            raise error
+            raise error.with_traceback(None)
         self._respect(lazily=lazily)
         return await self._fetching.result(want, lambda: self._fetch(want, None))
 
@@ -122,35 +131,56 @@ class Source:
         """
         if self.upstream.offline:
             return Verdict.UNKNOWN
-        if not anyway and (self.upstream.resting or self._failed.recall(tag)):
-            return Verdict.UNKNOWN
+        if not anyway:
+            if error := self._absent.recall(tag):
+                raise error.with_traceback(None)
+            if self.upstream.resting or self._failed.recall(tag):
+                return Verdict.UNKNOWN
         return await self._checking.result(tag, lambda: self._check(tag, tagged))
 
-    async def blob(self, digest: Digest) -> Content:
+    async def blob(self, digest: Digest) -> Readable:
         """Return a blob that is not here yet: from elsewhere in the store, or as it comes.
 
         Raises:
             BlobUnknown: upstream does not have it.
             UpstreamFailed, UpstreamDenied, TooManyRequests: it does not give it.
         """
-        if await self._local.adopt(digest):
-            return await self._local.blob(digest)
         if error := self._lacking.recall(digest):
-            raise error
+            raise error.with_traceback(None)
+        if await self._adopt(digest):
+            return await self._local.blob(digest)
         self._respect(lazily=False)
         try:
-            fill = self._fills.start(await self._wanted(digest))
-            attempt = await asyncio.shield(fill.opened)
+            _, attempt = await self._fills.opened(await self._wanted(digest))
+            descriptor = attempt.partial.open()
         except BlobUnknown as error:
             self._lacking.remember(digest, error, _ABSENT_SECONDS)
             raise
-        size = attempt.size or 0
-        return Growing(digest, BLOB_TYPE, size, attempt.partial.open(), attempt.reach)
+        except UploadUnknown as error:
+            raise UpstreamFailed(f"{self.upstream.host} sent a wrong blob {digest}") from error
+        return Growing(digest, BLOB_TYPE, attempt.size or 0, descriptor, attempt.reach)
 
-    def bring(self, blob: Descriptor) -> Fill:
-        """Have a blob of a manifest that is here brought in its turn."""
-        wanted = Wanted(blob.digest, blob.size, self.upstream, self._path, self._local)
-        return self._fills.start(wanted, background=True)
+    async def whole(self, blob: Descriptor) -> None:
+        """Return once a blob of a manifest that is here is here as well, or can't be had."""
+        if not await self._adopt(blob.digest):
+            with contextlib.suppress(RegistryError):
+                await self._fills.done(self.wanted(blob))
+
+    async def opened(self, blob: Descriptor) -> tuple[Fill, Attempt]:
+        """Have a blob of a manifest that is here brought in its turn; return how it begins.
+
+        Raises:
+            BlobUnknown, UpstreamFailed, UpstreamDenied, TooManyRequests: it does not.
+        """
+        return await self._fills.opened(self.wanted(blob), background=True)
+
+    def wanted(self, blob: Descriptor) -> Wanted:
+        """Return what to bring for a blob that a manifest of this repository names."""
+        return Wanted(blob.digest, blob.size, self.upstream, self._path, self._local)
+
+    def is_complete(self, digest: Digest) -> bool:
+        """Return whether it was looked lately that the blobs of a manifest come."""
+        return self._looked.recall(digest) is True
 
     def prefetch(self, manifest: Manifest) -> None:
         """Have the blobs of an image brought, those that are not here, its config first."""
@@ -158,17 +188,33 @@ class Source:
             self._named.remember(blob.digest, blob)
         if not self._prefetch or not manifest.blobs or self.upstream.resting:
             return
-        if not self._looked.recall(manifest.digest):
+        if not self.is_complete(manifest.digest):
             self._bringing.start(manifest.digest, lambda: self._bring_missing(manifest))
 
     async def _bring_missing(self, manifest: Manifest) -> None:
-        for blob in manifest.blobs:
-            if blob.distributable and not await self._local.adopt(blob.digest):
+        self._looked.remember(manifest.digest, True, _LOOKED_SECONDS)
+        for blob in manifest.blobs[:_MOST_PREFETCHED]:
+            if blob.distributable and not await self._adopt(blob.digest):
                 try:
-                    self.bring(blob)
+                    self._fills.start(self.wanted(blob), background=True)
                 except RegistryError:
                     return
-        self._looked.remember(manifest.digest, True, _LOOKED_SECONDS)
+
+    async def _adopt(self, digest: Digest) -> bool:
+        """Link a blob that the store has from elsewhere; return whether it is here now."""
+        if self._guarded and not await self._is_ours(digest):
+            return False
+        return await self._local.adopt(digest)
+
+    async def _is_ours(self, digest: Digest) -> bool:
+        """Return whether upstream gives us the blob for this repository, as far as it tells."""
+        if self._ours.recall(digest):
+            return True
+        with contextlib.suppress(RegistryError):
+            if await self._has_blob(digest):
+                self._ours.remember(digest, True, _LOOKED_SECONDS)
+                return True
+        return False
 
     def _respect(self, *, lazily: bool) -> None:
         """Raise where upstream is not to be asked now."""
@@ -178,11 +224,7 @@ class Source:
                 f"{upstream.host}/{self._path}: this is not here, and {upstream.host} is not "
                 "asked: this registry is offline"
             )
-        if wait := upstream.asked_to_wait:
-            raise TooManyRequests(
-                f"{upstream.host} asks to wait: {upstream.reason}",
-                headers={"Retry-After": str(wait)},
-            )
+        upstream.respect()
         if lazily and upstream.resting and upstream.state is State.UNREACHABLE:
             raise UpstreamUnreachable(upstream.reason)
 
@@ -204,7 +246,7 @@ class Source:
 
     async def _keep(self, manifest: Manifest, tag: Tag | None, checked: float) -> None:
         try:
-            await self._local.put_fetched(manifest, tag, checked)
+            await self._local.put_fetched(manifest, tag, checked, adopt=not self._guarded)
         except StoreFull as error:
             # Who asked can have it all the same.
             log.warning("manifest.not_kept", extra={"error": str(error)})
@@ -224,6 +266,9 @@ class Source:
             self._absent.remember(tag, problem, _ABSENT_SECONDS)
             raise problem from error
         except (LregError, TimeoutError) as error:
+            if isinstance(error, TimeoutError):
+                error = UpstreamTimeout(f"{self.upstream.host} does not answer")
+                self.upstream.note(error)
             fields = {"image": f"{self.upstream.host}/{self._path}:{tag}", "error": str(error)}
             log.warning("tag.not_checked", extra=fields)
             self._failed.remember(tag, True, _FAILED_SECONDS)
@@ -238,7 +283,7 @@ class Source:
             await self._fetch(digest, tag)
         else:
             manifest = Manifest.parse(held.data, held.media_type, digest.algorithm)
-            await self._local.put_fetched(manifest, tag, checked)
+            await self._local.put_fetched(manifest, tag, checked, adopt=not self._guarded)
 
     async def _wanted(self, digest: Digest) -> Wanted:
         """Return what to bring for a digest that a client may have: upstream says so.
@@ -246,9 +291,11 @@ class Source:
         Either by a manifest that it gave us for this repository, or when it is asked now.
         """
         named = self._named.recall(digest) or await self._local.names_blob(digest)
-        if named is None and not await self._has_blob(digest):
+        if (named is None or self._guarded) and not await self._has_blob(digest):
             raise BlobUnknown(f"{self.upstream.host}/{self._path} has no blob {digest}")
-        return Wanted(digest, named.size if named else None, self.upstream, self._path, self._local)
+        if named is not None:
+            return self.wanted(named)
+        return Wanted(digest, None, self.upstream, self._path, self._local)
 
     async def _has_blob(self, digest: Digest) -> bool:
         try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from lreg.errors import (
     BlobUnknown,
     Denied,
@@ -24,6 +26,7 @@ from lreg.errors import (
 
 # Upstream's word that there is no such thing: an answer, not a failure.
 ABSENT = (ManifestUnknown, NameUnknown, BlobUnknown, EndpointUnknown)
+_QUERY = re.compile(r"(https?://[^\s?'\"]+)\?[^\s'\")]+")
 # A 401 of the upstream is none of this registry: the client would log in here, in vain.
 _TOLD: tuple[tuple[tuple[type[LregError], ...], type[RegistryError]], ...] = (
     ((Unauthorized, Denied), UpstreamDenied),
@@ -42,7 +45,8 @@ def translated(error: LregError, missing: type[RegistryError], host: str) -> Reg
     """
     if isinstance(error, UpstreamFailed | UpstreamDenied | StoreFull):
         return error
-    text = str(error) if host in str(error) else f"{host}: {error}"
+    text = without_queries(str(error))
+    text = text if host in text else f"{host}: {text}"
     if isinstance(error, ABSENT):
         return missing(text)
     kind = next((told for kinds, told in _TOLD if isinstance(error, kinds)), UpstreamFailed)
@@ -51,6 +55,11 @@ def translated(error: LregError, missing: type[RegistryError], host: str) -> Reg
     if not isinstance(error, RegistryError):
         return kind(text)
     return kind(text, detail=error.detail, headers=error.headers)
+
+
+def without_queries(text: str) -> str:
+    """Return a sentence without the queries of its URLs: a signature is for nobody else."""
+    return _QUERY.sub(r"\1?…", text)
 
 
 def is_timeout(error: BaseException) -> bool:
