@@ -16,7 +16,6 @@ from lreg.store import files
 from lreg.store.cache import DEFAULT_BUDGET, Meanings, Memory
 from lreg.store.claims import Claims
 from lreg.store.fills import Fills
-from lreg.store.holdings import Eviction, Survey
 from lreg.store.layout import Layout
 from lreg.store.listing import Listings, page_of_repositories
 from lreg.store.referrers import Referrers
@@ -25,6 +24,7 @@ from lreg.store.threads import Threads
 from lreg.store.tree import Tree
 from lreg.store.uploads import Uploads
 from lreg.store.uses import Uses
+from lreg.store.walks import Walks
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -63,6 +63,7 @@ class FilesystemStore:
         self._uses = Uses(self._layout, self._threads)
         self._uploads = Uploads(self._tree, self._threads, self._claims, upload_expiry)
         self._fills = Fills(self._tree, self._threads, self._claims, self._uses)
+        self._walks = Walks(self._tree, self._threads, self._claims, self._listings, self._uses)
         self._shared = Shared(
             self._tree,
             self._threads,
@@ -130,8 +131,7 @@ class FilesystemStore:
 
     async def tagged(self, prefix: str = "") -> Mapping[RepositoryName, Mapping[Tag, Tagged]]:
         """Return the tags of the repositories whose names begin with `prefix`."""
-        survey = Survey(self._tree, self._listings, self._uses)
-        return await self._threads.read(survey.tagged, prefix)
+        return await self._walks.tagged(prefix)
 
     async def partials(self) -> Mapping[Digest, int]:
         """Return how many bytes of each blob on its way are on disk."""
@@ -139,13 +139,11 @@ class FilesystemStore:
 
     async def holdings(self) -> list[Holding]:
         """Return what every repository holds."""
-        survey = Survey(self._tree, self._listings, self._uses)
-        return await self._threads.read(survey.holdings)
+        return await self._walks.holdings()
 
     async def evict(self, digests: Collection[Digest], idle: float = 60.0) -> int:
         """Remove blobs that may be evicted."""
-        eviction = Eviction(self._tree, self._claims, self._uses)
-        return await self._threads.write(eviction.evict, self._listings, digests, idle)
+        return await self._walks.evict(digests, idle)
 
     def _prepare(self) -> None:
         layout = self._layout

@@ -143,6 +143,21 @@ def _just_before(prefix: str) -> str:
     return f"{prefix[:-1]}{chr(ord(prefix[-1]) - 1)}~" if prefix else ""
 
 
+@dataclass(slots=True)
+class Order:
+    """What somebody wants evicted.
+
+    Attributes:
+        digests: the blobs.
+        idle: what was used within so many seconds stays.
+        freed: how many bytes that freed; what several want removed counts for one of them.
+    """
+
+    digests: frozenset[Digest]
+    idle: float
+    freed: int = 0
+
+
 class Eviction:
     """The removal of blobs that came from upstream and that nothing holds on to.
 
@@ -157,21 +172,22 @@ class Eviction:
         self._claims = claims
         self._uses = uses
 
-    def evict(self, listings: Listings, digests: Collection[Digest], idle: float) -> int:
-        """Remove those of the blobs that may go; return how many bytes that freed."""
-        wanted = set(digests)
-        freed = 0
+    def evict(self, listings: Listings, orders: Collection[Order]) -> None:
+        """Remove what of the orders may go, judged by one walk, and note in them what it freed."""
+        wanted: dict[Digest, Order] = {}
+        for order in sorted(orders, key=lambda one: one.idle, reverse=True):
+            wanted |= dict.fromkeys(order.digests, order)
         with self._claims.judging() as spared:
             links: dict[Digest, list[str]] = {}
             for holding in Survey(self._tree, listings, self._uses).holdings():
                 paths = self._tree.layout.repository(holding.repository.text)
-                for digest in holding.cached & wanted:
+                for digest in holding.cached & wanted.keys():
                     links.setdefault(digest, []).append(paths.layer(digest))
             for digest in sorted(links):
+                order = wanted[digest]
                 with self._claims.removing(digest, spared) as alone:
                     if alone:
-                        freed += self._remove(digest, links[digest], idle)
-        return freed
+                        order.freed += self._remove(digest, links[digest], order.idle)
 
     def _remove(self, digest: Digest, links: list[str], idle: float) -> int:
         path = self._tree.layout.blob(digest)

@@ -20,11 +20,12 @@ _WRITERS = 16
 
 
 class Threads:
-    """Two bounded pools: a reader never stands in line behind a writer's fsync."""
+    """Bounded pools: a reader never stands in line behind a writer's fsync, or a walk."""
 
     def __init__(self) -> None:
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="store-read")
         self._writers = ThreadPoolExecutor(_WRITERS, thread_name_prefix="store-write")
+        self._walker = ThreadPoolExecutor(1, thread_name_prefix="store-walk")
 
     async def read(self, function: Callable[[*Ts], T], *args: *Ts) -> T:
         """Return what the function returns, called in a thread for reads."""
@@ -43,6 +44,16 @@ class Threads:
         with full_disk():
             return await loop.run_in_executor(self._writers, function, *args)
 
+    async def walk(self, function: Callable[[*Ts], T], *args: *Ts) -> T:
+        """Return what the function returns, called in the thread for what takes seconds.
+
+        Raises:
+            StoreFull: the disk is full.
+        """
+        loop = asyncio.get_running_loop()
+        with full_disk():
+            return await loop.run_in_executor(self._walker, function, *args)
+
     def soon(self, function: Callable[[*Ts], None], *args: *Ts) -> None:
         """Call the function in a thread for reads, when one is free; nobody learns what came."""
         with contextlib.suppress(RuntimeError):  # closed
@@ -50,5 +61,5 @@ class Threads:
 
     def close(self) -> None:
         """Wait for what is running, then let go of the threads."""
-        self._readers.shutdown()
-        self._writers.shutdown()
+        for pool in (self._walker, self._readers, self._writers):
+            pool.shutdown()
