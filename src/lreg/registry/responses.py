@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from lreg.oci.ranges import parse_range
 from lreg.registry.http.messages import FileSlice, Response
-from lreg.store.protocol import Growing, Held, Origin
+from lreg.store.protocol import Described, Filed, Growing, Held, Origin
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lreg.errors import RegistryError
     from lreg.oci.ranges import ByteRange
     from lreg.registry.http.messages import Request, Segment
-    from lreg.store.protocol import Content
+    from lreg.store.protocol import Content, Readable
 
 JSON = "application/json"
 # What a digest names never changes; what a tag names may at any time.
@@ -46,11 +46,13 @@ def content(request: Request, found: Content, *, immutable: bool) -> Response:
     if "if-none-match" in asked and _names(asked["if-none-match"], etag):
         del headers["Content-Type"], headers["Accept-Ranges"]
         response = Response(304, headers)
+    elif isinstance(found, Described):
+        response = Response(200, headers, size=found.size)
     elif "range" in asked and request.method == "GET" and asked.get("if-range", etag) == etag:
         response = _ranged(asked["range"], found, headers)
     else:
         response = Response(200, headers, (_segment(found, 0, found.size),))
-    if not isinstance(found, Held):
+    if isinstance(found, Filed | Growing):
         response.release = partial(os.close, found.fd)
     if found.origin is not Origin.HERE:
         response.fields["origin"] = found.origin.value
@@ -71,14 +73,14 @@ def _names(condition: str, etag: str) -> bool:
     return condition.strip() == "*" or etag in tags
 
 
-def _segment(found: Content, start: int, stop: int) -> Segment:
+def _segment(found: Readable, start: int, stop: int) -> Segment:
     if isinstance(found, Held):
         return found.data[start:stop]
     reach = found.reach if isinstance(found, Growing) else None
     return FileSlice(found.fd, start, stop - start, reach)
 
 
-def _ranged(header: str, found: Content, headers: dict[str, str]) -> Response:
+def _ranged(header: str, found: Readable, headers: dict[str, str]) -> Response:
     try:
         ranges = parse_range(header, found.size)
     except Exception:
@@ -93,7 +95,7 @@ def _ranged(header: str, found: Content, headers: dict[str, str]) -> Response:
     return _multipart(ranges, found, headers)
 
 
-def _multipart(ranges: list[ByteRange], found: Content, headers: dict[str, str]) -> Response:
+def _multipart(ranges: list[ByteRange], found: Readable, headers: dict[str, str]) -> Response:
     """Return several parts in one body (RFC 9110, 14.6)."""
     boundary = secrets.token_hex(16)
     body: list[Segment] = []

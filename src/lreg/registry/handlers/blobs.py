@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 
 async def read_blob(store: Repositories, call: ReadBlob, request: Request) -> Response:
     """Serve one blob; spec, "Pulling blobs"."""
-    blob = await store.repository(call.name).blob(call.digest)
+    repository = store.repository(call.name)
+    look = repository.peek if request.method == "HEAD" else repository.blob
+    blob = await look(call.digest)
     return responses.content(request, blob, immutable=True)
 
 
