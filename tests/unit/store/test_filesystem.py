@@ -123,8 +123,9 @@ async def test_sweep_while_open(tmp_path: Path) -> None:
     appending = asyncio.create_task(busy.append(slow))
     for _ in range(100):
         await asyncio.sleep(0.05)
-        if os.listdir(tmp_path / "lreg/uploads") == [busy.id]:
+        if list(store._uploads.live) == [busy.id]:
             break
+    assert os.listdir(tmp_path / "lreg/uploads") == [busy.id]
     with pytest.raises(UploadUnknown):
         repository.upload(idle.id)
     with pytest.raises(UploadUnknown):
