@@ -12,16 +12,22 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from bench import machine, report
+from bench.copiers import COPIERS
 from bench.loads import LOADS
+from bench.programs import Program, Unavailable
 from bench.run import Run
-from bench.servers import PEERS, Server, Unavailable
+from bench.servers import PEERS
 from bench.wire import LoadFailed
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from bench.result import Row
+
+P = TypeVar("P", bound=Program)
 
 RESULTS = Path(__file__).resolve().parent / "results"
 DISK = Path("/var/tmp")  # noqa: S108 (a folder of our own is made in it)
@@ -34,7 +40,7 @@ def options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--only", action="append", choices=LOADS, metavar="LOAD", help=", ".join(LOADS)
     )
-    names = ", ".join(peer.name for peer in PEERS)
+    names = ", ".join(program.name for program in (*PEERS, *COPIERS))
     parser.add_argument("--peers", metavar="NAME,…", help=f"some of: {names}")
     parser.add_argument("--quick", action="store_true", help="small and short; proves nothing")
     parser.add_argument("--json", action="store_true", help="every figure on standard output")
@@ -43,18 +49,20 @@ def options(arguments: list[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def present(wanted: str | None) -> tuple[dict[type[Server], str], dict[str, str]]:
-    """Return the peers that can be measured with their versions, and why the others can't."""
+def present(
+    programs: Iterable[type[P]], wanted: str | None
+) -> tuple[dict[type[P], str], dict[str, str]]:
+    """Return the programs that can be measured with their versions, and why the others can't."""
     names = {name.strip() for name in wanted.split(",")} if wanted else None
-    here: dict[type[Server], str] = {}
+    here: dict[type[P], str] = {}
     missing: dict[str, str] = {}
-    for peer in PEERS:
-        if names is not None and peer.name not in names:
+    for program in programs:
+        if names is not None and program.name not in names:
             continue
         try:
-            here[peer] = peer.version()
+            here[program] = program.version()
         except Unavailable as error:
-            missing[peer.name] = str(error)
+            missing[program.name] = str(error)
     return here, missing
 
 
@@ -75,8 +83,10 @@ def main(arguments: list[str]) -> int:
     if said := complaint(chosen.folder, quick=chosen.quick):
         sys.stderr.write(f"bench: {said}\n")
         return 2
-    here, missing = present(chosen.peers)
-    versions = {peer.name: version for peer, version in here.items()}
+    peers, missing = present(PEERS, chosen.peers)
+    copiers, lacking = present(COPIERS, chosen.peers)
+    missing |= lacking
+    versions = {program.name: version for program, version in (peers | copiers).items()}
     for name, why in missing.items():
         sys.stderr.write(f"bench: without {name}: {why}\n")
     # As Ctrl-C does: what was started is stopped, and the gigabytes are taken off the disk.
@@ -85,7 +95,7 @@ def main(arguments: list[str]) -> int:
     rows: list[Row] = []
     failed = False
     with tempfile.TemporaryDirectory(prefix="lreg-bench-", dir=chosen.folder) as folder:
-        run = Run(Path(folder), here, quick=chosen.quick)
+        run = Run(Path(folder), peers, copiers, quick=chosen.quick)
         for load in chosen.only or LOADS:
             sys.stderr.write(f"{load}\n")
             try:
@@ -99,6 +109,11 @@ def main(arguments: list[str]) -> int:
     partial = bool(chosen.only or chosen.peers or chosen.quick or failed)
     name = chosen.name or ("partial" if partial else "speed")
     minutes = (time.monotonic() - began) / 60
+    versions = {
+        name: version
+        for name, version in versions.items()
+        if any(name in row.figures for row in rows)
+    }
     text = report.markdown(rows, versions, missing, _facts(chosen, minutes))
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{name}.md").write_text(text)

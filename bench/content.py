@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 REPOSITORY = "bench/image"
@@ -94,7 +95,26 @@ def descriptor(media_type: str, blob: Blob) -> dict[str, object]:
 
 def random(path: Path, size: int) -> Blob:
     """Write a file of random bytes."""
-    return write(path, (os.urandom(min(16 * MIB, size)) for _ in range(-(-size // (16 * MIB)))))
+    return write(path, _random(size))
+
+
+def gzipped(path: Path, size: int) -> Blob:
+    """Write a file of ``size`` random bytes as gzip stores what it can't make smaller.
+
+    skopeo compresses a layer that does not begin as gzip does, whatever its media type.
+    """
+    return write(path, _stored(_random(size)))
+
+
+def _stored(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    packer = zlib.compressobj(0, wbits=31)
+    for piece in pieces:
+        yield packer.compress(piece)
+    yield packer.flush()
+
+
+def _random(size: int) -> Iterator[bytes]:
+    return (os.urandom(min(16 * MIB, size)) for _ in range(-(-size // (16 * MIB))))
 
 
 def write(path: Path, pieces: Iterable[bytes]) -> Blob:

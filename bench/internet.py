@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from bench import content as contents
-from bench.content import MANIFEST_TYPE, MIB, REPOSITORY, TAG, blob_path
-from bench.servers import START_SECONDS, installed
+from bench.content import MANIFEST_TYPE, REPOSITORY, TAG, blob_path
+from bench.programs import installed
+from bench.servers import START_SECONDS
 from bench.wire import HOST, LoadFailed, Target, ask
 
 if TYPE_CHECKING:
@@ -23,13 +24,12 @@ if TYPE_CHECKING:
 
     from bench.content import Blob
 
-LAYERS, LAYER_SIZE = 8, 64 * MIB
 _PIECE = 64 << 10
 
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """An image of eight layers.
+    """An image of one platform.
 
     Attributes:
         manifest: its bytes.
@@ -49,13 +49,12 @@ class Image:
         return sum(layer.size for layer in self.layers)
 
 
-def make_image(folder: Path, *, scale: int = 1) -> Image:
-    """Write an image's blobs into ``folder`` and return it; ``scale`` divides the layers' size."""
+def make_image(folder: Path, layers: int, size: int) -> Image:
+    """Write the blobs of an image of so many layers of ``size`` bytes each; return the image."""
     folder.mkdir(parents=True, exist_ok=True)
     raw = b'{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":[]}}'
     config = contents.write(folder / "config", [raw])
-    size = LAYER_SIZE // scale
-    layers = tuple(contents.random(folder / f"layer-{i}", size) for i in range(LAYERS))
+    blobs = tuple(contents.gzipped(folder / f"layer-{i}", size) for i in range(layers))
     manifest = json.dumps(
         {
             "schemaVersion": 2,
@@ -63,11 +62,11 @@ def make_image(folder: Path, *, scale: int = 1) -> Image:
             "config": contents.descriptor("application/vnd.oci.image.config.v1+json", config),
             "layers": [
                 contents.descriptor("application/vnd.oci.image.layer.v1.tar+gzip", layer)
-                for layer in layers
+                for layer in blobs
             ],
         }
     ).encode()
-    return Image(manifest, contents.digest_of(manifest), config, layers)
+    return Image(manifest, contents.digest_of(manifest), config, blobs)
 
 
 class Internet:

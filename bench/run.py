@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
+    from bench.copiers import Copier
     from bench.servers import Server
 
 T = TypeVar("T")
@@ -27,12 +28,21 @@ class Run:
     Args:
         folder: on a real disk; everything that is made lies below it.
         peers: the servers to measure.
+        copiers: the programs that copy images to measure.
         quick: small blobs and single short turns: to see that it works, not to publish.
     """
 
-    def __init__(self, folder: Path, peers: Iterable[type[Server]], *, quick: bool) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        peers: Iterable[type[Server]],
+        copiers: Iterable[type[Copier]],
+        *,
+        quick: bool,
+    ) -> None:
         self.folder = folder
         self.peers = tuple(peers)
+        self.copiers = tuple(copiers)
         self.quick = quick
         self.seconds = 0.5 if quick else 1.5
         self.content = contents.make(folder / "content", scale=16 if quick else 1)

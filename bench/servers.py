@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -11,10 +10,9 @@ import sys
 import time
 from typing import TYPE_CHECKING, ClassVar
 
-from tests.tools import ToolUnavailable, build
-
 from bench import machine
 from bench.content import MANIFEST_TYPE, REPOSITORY, TAG, blob_path
+from bench.programs import Program, environment, installed, module_version, pinned, said
 from bench.wire import HOST, LoadFailed, Target, ask
 
 if TYPE_CHECKING:
@@ -25,11 +23,7 @@ if TYPE_CHECKING:
 START_SECONDS = 30.0
 
 
-class Unavailable(Exception):
-    """A peer is not to be had on this machine; the text says how to get it."""
-
-
-class Server:
+class Server(Program):
     """A server with a folder of its own, stopped until ``start``.
 
     Args:
@@ -39,7 +33,6 @@ class Server:
         upstream: the URL of a registry that it is to cache.
     """
 
-    name: ClassVar[str]
     takes_pushes: ClassVar[bool] = True
     distribution_layout: ClassVar[bool] = True
     caches: ClassVar[bool] = False
@@ -61,15 +54,6 @@ class Server:
             port = probe.getsockname()[1]
         self.target = Target(port, certificate[2] if certificate else None)
         self._process: subprocess.Popen[bytes] | None = None
-
-    @classmethod
-    def version(cls) -> str:
-        """Return the version that is measured.
-
-        Raises:
-            Unavailable: It is not here.
-        """
-        raise NotImplementedError
 
     def _command(self) -> list[str]:
         """Write what configuration it needs; return the command that runs it in the foreground."""
@@ -96,7 +80,7 @@ class Server:
         command = self._command()
         began = time.perf_counter()
         with (self.folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log, env=_environment())
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, env=environment())
         while self._process.poll() is None and time.perf_counter() - began < START_SECONDS:
             try:
                 with self.target.connect() as sock:
@@ -140,7 +124,7 @@ class Lreg(Server):
     @classmethod
     def version(cls) -> str:
         """Return what it says itself."""
-        return _said([sys.executable, "-m", "lreg", "--version"]).split()[-1]
+        return said([sys.executable, "-m", "lreg", "--version"]).split()[-1]
 
     def _command(self) -> list[str]:
         listen = f"{HOST}:{self.target.port}"
@@ -165,19 +149,12 @@ class Distribution3(Server):
     @classmethod
     def program(cls) -> str:
         """Return the path of the program."""
-        try:
-            return str(build("distribution"))
-        except ToolUnavailable as error:
-            raise Unavailable(str(error)) from error
+        return pinned("distribution")
 
     @classmethod
     def version(cls) -> str:
-        """Return the module's version, which Go keeps in the program."""
-        module = _said(["go", "version", "-m", cls.program()])
-        for line in module.splitlines():
-            if "\tgithub.com/distribution/distribution/v3\t" in line:
-                return line.split("\t")[3]
-        return "3"
+        """Return the version of its module."""
+        return module_version(cls.program(), "github.com/distribution/distribution/v3")
 
     def _command(self) -> list[str]:
         tls = ""
@@ -216,7 +193,7 @@ class Distribution2(Distribution3):
     @classmethod
     def version(cls) -> str:
         """Return what it says itself."""
-        return _said([cls.program(), "--version"]).split()[-1]
+        return said([cls.program(), "--version"]).split()[-1]
 
 
 class Zot(Server):
@@ -327,24 +304,3 @@ http {{
 
 PEERS: tuple[type[Server], ...] = (Lreg, Distribution3, Distribution2, Zot, Nginx)
 """In the order of the report's columns."""
-
-
-def _environment() -> dict[str, str]:
-    # Settings of whoever runs this must not change what is measured. Without the last,
-    # distribution 3 tries to send traces to an address where nobody listens.
-    own = {key: value for key, value in os.environ.items() if not key.startswith("LREG_")}
-    return own | {"OTEL_TRACES_EXPORTER": "none"}
-
-
-def installed(program: str, otherwise: str) -> str:
-    """Return a program's path; raise Unavailable, which says how to get it."""
-    if (path := shutil.which(program)) is None:
-        raise Unavailable(f"{program} is not on the PATH: {otherwise}")
-    return path
-
-
-def _said(command: list[str]) -> str:
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError) as error:
-        raise Unavailable(f"{' '.join(command)}: {error}") from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bench.loads import blobs, cold, listings, memory, pushes, small, starting, through, tls
+from bench.loads import blobs, cold, copies, listings, memory, pushes, small, starting, through, tls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,5 +23,6 @@ LOADS: dict[str, Callable[[Run], Iterator[Row]]] = {
     "start": starting.measure,
     "listings": listings.measure,
     "through": through.measure,
+    "copies": copies.measure,
 }
 """By the name that ``--only`` takes, in the report's order."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bench import machine
-from bench.content import MANIFEST_TYPE, REPOSITORY, TAG, blob_path
+from bench.content import MANIFEST_TYPE, MIB, REPOSITORY, TAG, blob_path
 from bench.crowd import crowd_beside
 from bench.internet import Internet, make_image
 from bench.result import Bar, Row
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from bench.servers import Server
 
 TURNS = 3
+LAYERS, LAYER_SIZE = 8, 64 * MIB
 # As many layers at a time as containerd and Docker take.
 _AT_A_TIME = 3
 _SPEED = 50_000_000
@@ -99,7 +100,7 @@ def image_puller(target: Target, image: Image) -> Callable[[Callable[[], None]],
 
 def measure(run: Run) -> Iterator[Row]:
     """One client and eight, of an image of 8 layers of 64 MiB; each turn with an empty cache."""
-    image = make_image(run.folder / "image", scale=16 if run.quick else 1)
+    image = make_image(run.folder / "image", LAYERS, LAYER_SIZE // (16 if run.quick else 1))
     peers = [peer for peer in run.peers if peer.caches]
     for rate in (None, _SPEED // (16 if run.quick else 1)):
         with Internet(run.folder / f"internet-{rate}", image, rate) as internet:
