@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from lreg.store.caching import CachingRepository
-    from lreg.store.protocol import Content, Page, Repository
+    from lreg.store.protocol import Page, Readable, Repository
 
 EMPTY = b"{}"
 NAME = RepositoryName.parse("library/alpine")
@@ -88,7 +88,7 @@ async def bring(
     return digest
 
 
-def read(content: Content) -> bytes:
+def read(content: Readable) -> bytes:
     """Return all bytes of a blob, its file closed."""
     if isinstance(content, Held):
         return content.data

@@ -37,8 +37,17 @@ class Uses:
         self._threads.soon(self._write, digest)
 
     def last(self, digest: Digest, status: os.stat_result) -> float:
-        """Return when the blob was last used, in seconds since 1970; safe in any thread."""
-        return max(self._noted.get(digest, 0.0), status.st_atime)
+        """Return when the blob was last used, in seconds since 1970 and never later than now.
+
+        Blocks, safe in any thread. A use in the future was written before the clock was set back:
+        it counts as one just now, and is written down as that, so that the blob grows old from
+        here on.
+        """
+        now, noted = time.time(), self._noted.get(digest, 0.0)
+        if status.st_atime > now:
+            self._write(digest)
+            return now
+        return max(noted if noted <= now else 0.0, status.st_atime)
 
     def _write(self, digest: Digest) -> None:
         path = self._layout.blob(digest)

@@ -88,6 +88,35 @@ async def test_once_a_minute(
     assert (await settled(path)).st_atime > now - 1
 
 
+async def test_clock_set_back(
+    store: FilesystemStore, repository: FiledRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A blob whose last use lies in the future was used just now, and grows old like any other."""
+    digest = await bring(repository, b"large" * 20_000)
+    path = store._layout.blob(digest)
+    await settled(path)
+    real = time.time
+    start = real()
+    for noted in (True, False):
+        os.utime(path, (start + 1e6, LONG_AGO))
+        store._uses._noted.clear()
+        if noted:
+            store._uses._noted[digest] = start + 1e6
+        for _ in range(2):
+            (holding,) = await store.holdings()
+            assert start - 1 <= holding.used[digest] <= real()
+        assert os.stat(path).st_mtime == LONG_AGO
+    os.utime(path, (start + 1e6, LONG_AGO))
+    assert await store.evict([digest], idle=60) == 0
+    with monkeypatch.context() as context:
+        context.setattr(time, "time", lambda: real() + 61)
+        assert await store.evict([digest], idle=60) == 100_000
+    await bring(repository, b"large" * 20_000)
+    await settled(path)
+    os.utime(path, (start + 1e6, LONG_AGO))
+    assert await store.evict([digest], idle=0) == 100_000
+
+
 async def test_gone(store: FilesystemStore, repository: FiledRepository, tmp_path: Path) -> None:
     """Using what is not there does nothing."""
     store.used(Digest.of(b"nowhere"))
