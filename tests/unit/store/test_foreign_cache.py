@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import shutil
 from typing import TYPE_CHECKING
@@ -49,6 +50,57 @@ async def test_foreign_tree(store: FilesystemStore, distribution: Distribution) 
     assert not await repository.put_fetched(index(), LATEST, 1.0)
     assert await store.evict([DIGEST, Digest.of(EMPTY)], idle=0) == 0
     assert await evictable(store) == set()
+
+
+SCHEMA_1 = json.dumps(
+    {"schemaVersion": 1, "name": "a", "fsLayers": [{"blobSum": str(DIGEST)}], "signatures": []}
+).encode()
+SUBJECT = json.dumps({"subject": {"digest": str(DIGEST)}, "schemaVersion": 2, "config": 1}).encode()
+ODD = [
+    SCHEMA_1,
+    SUBJECT,
+    SUBJECT.replace(b"1}", b'{}, "x": "\\u0061\\ud800"}'),
+    b"{\xff\\u0061 " + str(DIGEST).encode(),
+    b"[" * 99_999 + b"\\u0061" + str(DIGEST).encode(),
+    json.dumps([str(DIGEST)]).encode(),
+    json.dumps({"schemaVersion": 2, "mediaType": [], "manifests": [str(DIGEST)]}).encode(),
+    b'{"schemaVersion": 2, "subject": ' + b"9" * 9999 + str(DIGEST).encode(),
+]
+
+
+@pytest.mark.parametrize("odd", ODD, ids=range(len(ODD)))
+async def test_unreadable_manifest(
+    store: FilesystemStore, repository: FiledRepository, distribution: Distribution, odd: bytes
+) -> None:
+    """A manifest that lreg can't read is served, keeps what it names, and disturbs nothing."""
+    await cache(repository)
+    other = await bring(repository, b"other")
+    assert await store.evict([other], idle=0) == 5
+    await bring(repository, b"other")
+    digest = distribution.manifest(odd, "old")
+    assert (await repository.manifest(Tag("old"))).data == odd
+    assert await repository.tagged(Tag("old")) == Tagged(digest, TagRecord())
+    assert await repository.referrers(DIGEST) == []
+    assert await repository.names_blob(DIGEST) == MANIFEST.layers[0]
+    assert await repository.names_blob(other) is None
+    assert await repository.adopt(DIGEST)
+    assert await evictable(store) == {Digest.of(EMPTY), other}
+    (holding,) = await store.holdings()
+    assert holding.manifests == {MANIFEST.digest: len(MANIFEST.raw), digest: len(odd)}
+    assert holding.tags.keys() == {LATEST, Tag("old")}
+    assert await store.evict([DIGEST, other], idle=0) == 5
+
+    outer = index(MANIFEST, annotations={"old": str(digest)})
+    await repository.put_fetched(outer, LATEST, 2.0)
+    await repository.pin(LATEST, True)
+    assert await evictable(store) == set()
+    await repository.pin(LATEST, False)
+    await repository.pin(Tag("old"), True)
+    await repository.note_checked(Tag("old"), digest, 3.0)
+    assert await evictable(store) == {Digest.of(EMPTY)}
+    assert await repository.undo(Tag("old")) == digest
+    await repository.delete_manifest(digest)
+    assert await evictable(store) == {DIGEST, Digest.of(EMPTY)}
 
 
 async def test_pushed_by_another(
