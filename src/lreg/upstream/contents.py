@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from lreg.errors import ManifestUnknown, NameUnknown
+from lreg.errors import ManifestInvalid, ManifestUnknown, NameUnknown
 from lreg.oci.manifest import Manifest
 
 if TYPE_CHECKING:
@@ -54,12 +54,13 @@ class Contents:
 
 
 async def manifest_of(repository: Repository, digest: Digest) -> Manifest | None:
-    """Return a manifest that is here, None where it is not."""
+    """Return a manifest that is here, None where it is not or is of a kind that lreg can't read."""
     try:
         held = await repository.manifest(digest)
-    except (ManifestUnknown, NameUnknown):
+        # A volume of another registry may hold kinds that lreg never took.
+        return Manifest.parse(held.data, held.media_type, digest.algorithm)
+    except (ManifestUnknown, NameUnknown, ManifestInvalid):
         return None
-    return Manifest.parse(held.data, held.media_type, digest.algorithm)
 
 
 def _is_wanted(child: Descriptor, platforms: Sequence[Platform] | None) -> bool:

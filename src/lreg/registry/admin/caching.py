@@ -13,8 +13,9 @@ from lreg.admin.values import ALL_PLATFORMS, Missing, MissingImages, WantedImage
 from lreg.client.progress import Outcome, Tally, Together
 from lreg.errors import BadRequest, LregError, RegistryError, TransferBroken
 from lreg.oci.platform import Platform
-from lreg.oci.reference import Reference, RepositoryName, canonical_host
+from lreg.oci.reference import Reference, canonical_host
 from lreg.registry.admin import bodies
+from lreg.registry.admin.selecting import called_here
 from lreg.upstream.bring import bring
 from lreg.upstream.contents import Contents
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from lreg.admin.values import Wanted
     from lreg.oci.descriptor import Descriptor
     from lreg.oci.digest import Digest
+    from lreg.oci.reference import RepositoryName
     from lreg.registry.admin.routes import CacheImages, ListMissing
     from lreg.registry.http.messages import Request, Response
     from lreg.upstream.mirror import Mirror
@@ -74,7 +76,8 @@ class Stream:
             end = End(_count(self._fetched), _count(self._here), self._seconds(self._begin))
             yield self._drained() + bodies.line(end)
         finally:
-            # What is on its way from upstream comes all the same; what waits for its turn does not.
+            # The blobs of an image that was begun come all the same; the images that wait for
+            # their turn do not.
             work.cancel()
             await asyncio.gather(work, return_exceptions=True)
 
@@ -181,17 +184,11 @@ async def list_missing(mirror: Mirror, call: ListMissing, request: Request) -> R
     blobs = {one.repository.text: one.blobs for one in await mirror.local.holdings()}
     found = []
     for one in wanted.images:
-        name, reference = _called_here(one.image)
+        reference = Reference.parse(one.image)
+        name = called_here(mirror, reference)
         if why := await _lack(mirror, name, reference, one, blobs.get(name.text, {})):
             found.append(Missing(one.image, why))
     return bodies.write(MissingImages(tuple(found)))
-
-
-def _called_here(text: str) -> tuple[RepositoryName, Reference]:
-    """Return the repository of an image that is called as it is here, not as Docker means it."""
-    reference = Reference.parse(text)
-    host = f"{reference.host}/" if reference.host else ""
-    return RepositoryName.parse(f"{host}{reference.repository}"), reference
 
 
 async def _lack(

@@ -44,7 +44,8 @@ async def read_about(mirror: Mirror, call: ReadAbout, request: Request) -> Respo
 
 async def read_usage(mirror: Mirror, call: ReadUsage, request: Request) -> Response:
     """Tell what the store takes."""
-    return bodies.write(await usage(mirror.local, mirror.config.cache_size))
+    found = await usage(mirror.local, mirror.config.cache_size)
+    return await asyncio.to_thread(bodies.write, found)
 
 
 async def list_upstreams(mirror: Mirror, call: ListUpstreams, request: Request) -> Response:
@@ -95,21 +96,31 @@ async def list_pulls(mirror: Mirror, pulls: Pulls, call: ListPulls, request: Req
         seconds = float(text)
     except ValueError:
         raise BadRequest(f"since={text!r:.40} is not a number of seconds") from None
-    found = await pulls.since(time.time() - seconds)
-    return bodies.streamed(_lines(await _Folding(mirror).folded(found)))
+    found = await _Folding(mirror).folded(await pulls.since(time.time() - seconds))
+    return bodies.streamed(_lines(found))
 
 
 async def _lines(found: list[Pull]) -> AsyncGenerator[bytes, None]:
     for start in range(0, len(found), _LINES_AT_ONCE):
-        yield b"".join(map(bodies.line, found[start : start + _LINES_AT_ONCE]))
+        yield await asyncio.to_thread(_joined, found[start : start + _LINES_AT_ONCE])
+
+
+def _joined(pulls: list[Pull]) -> bytes:
+    return b"".join(map(bodies.line, pulls))
 
 
 class _Folding:
-    """Makes one pull of an index and the pulls of its images that follow."""
+    """Makes one pull of an index and the pulls of its images that follow.
+
+    There may be a hundred thousand of them. The event loop looks up each name and each manifest
+    once; whatever takes a step for every pull is done in a thread.
+    """
 
     def __init__(self, mirror: Mirror) -> None:
         self._mirror = mirror
+        self._names: dict[tuple[str, str | None], str] = {}
         self._manifests: dict[tuple[str, str], Manifest | None] = {}
+        self._platforms: dict[tuple[str, str], tuple[str, ...]] = {}
 
     async def folded(self, pulls: list[Pull]) -> list[Pull]:
         """Return the pulls of images by people's names for them.
@@ -117,10 +128,46 @@ class _Folding:
         Args:
             pulls: oldest first.
         """
+        for name, tag in await asyncio.to_thread(
+            lambda: {(one.repository, one.tag) for one in pulls}
+        ):
+            self._names[name, tag] = self._meant(name, tag)
+            await asyncio.sleep(0)
+        renamed = await asyncio.to_thread(self._renamed, pulls)
+        for key in await asyncio.to_thread(lambda: set(map(_key, renamed))):
+            await self._manifest(*key)
+        found = await asyncio.to_thread(self._fold, renamed)
+        for key in await asyncio.to_thread(
+            lambda: {_key(pull) for pull in found if not pull.platforms}
+        ):
+            self._platforms[key] = await self._platforms_here(*key)
+        return await asyncio.to_thread(self._with_platforms, found)
+
+    def _meant(self, repository: str, tag: str | None) -> str:
+        """Return the name of what was given: a plain one may mean upstream's."""
+        name = RepositoryName(repository)
+        place = self._mirror.names.place(name)
+        if not place.plain or place.host is None or tag is None:
+            return repository
+        if self._mirror.local.repository(name).has_tag(Tag(tag)):
+            return repository
+        theirs = self._mirror.names.upstream_name(place.host, place.path)
+        is_theirs = self._mirror.local.repository(theirs).has_tag(Tag(tag))
+        return theirs.text if is_theirs else repository
+
+    def _renamed(self, pulls: list[Pull]) -> list[Pull]:
+        return [
+            pull
+            if (name := self._names[pull.repository, pull.tag]) == pull.repository
+            else replace(pull, repository=name)
+            for pull in pulls
+        ]
+
+    def _fold(self, pulls: list[Pull]) -> list[Pull]:
         found: list[Pull] = []
         # By client, agent and repository: where each child of an index belongs.
         parents: dict[tuple[str, str, str], dict[str, tuple[int, str]]] = {}
-        for pull in map(self._renamed, pulls):
+        for pull in pulls:
             family = parents.setdefault((pull.client, pull.agent, pull.repository), {})
             if pull.tag is None and pull.digest in family:
                 place, platform = family[pull.digest]
@@ -128,41 +175,42 @@ class _Folding:
                 if platform and platform not in parent.platforms:
                     found[place] = replace(parent, platforms=(*parent.platforms, platform))
                 continue
-            manifest = await self._manifest(pull.repository, pull.digest)
+            manifest = self._manifests[_key(pull)]
             for child in manifest.children if manifest else ():
                 family[str(child.digest)] = len(found), str(child.platform or "")
             found.append(pull)
-        return [await self._with_platforms(pull) for pull in found]
+        return found
 
-    def _renamed(self, pull: Pull) -> Pull:
-        """Return the pull with the name of what was given: a plain one may mean upstream's."""
-        name = RepositoryName(pull.repository)
-        place = self._mirror.names.place(name)
-        if not place.plain or place.host is None:
-            return pull
-        local = self._mirror.local.repository(name)
-        if pull.tag and local.has_tag(Tag(pull.tag)):
-            return pull
-        theirs = self._mirror.names.upstream_name(place.host, place.path)
-        if not pull.tag or not self._mirror.local.repository(theirs).has_tag(Tag(pull.tag)):
-            return pull
-        return replace(pull, repository=theirs.text)
-
-    async def _with_platforms(self, pull: Pull) -> Pull:
-        """Return the pull of an index with platforms: those that are here, where none was seen."""
-        manifest = await self._manifest(pull.repository, pull.digest)
-        if pull.platforms or manifest is None or not manifest.is_index:
-            return pull
-        here = [
-            str(child.platform)
-            for child in manifest.children
-            if child.platform and await self._manifest(pull.repository, str(child.digest))
+    def _with_platforms(self, pulls: list[Pull]) -> list[Pull]:
+        """Give the pulls of indexes platforms: those that are here, where none was seen."""
+        return [
+            replace(pull, platforms=here)
+            if not pull.platforms and (here := self._platforms[_key(pull)])
+            else pull
+            for pull in pulls
         ]
-        return replace(pull, platforms=tuple(here))
+
+    async def _platforms_here(self, name: str, digest: str) -> tuple[str, ...]:
+        """Return the platforms of the images of an index that are here; none for an image."""
+        manifest = await self._manifest(name, digest)
+        children = manifest.children if manifest and manifest.is_index else ()
+        return tuple(
+            [
+                str(child.platform)
+                for child in children
+                if child.platform and await self._manifest(name, str(child.digest))
+            ]
+        )
 
     async def _manifest(self, name: str, digest: str) -> Manifest | None:
         key = name, digest
         if key not in self._manifests:
             repository = self._mirror.local.repository(RepositoryName(name))
             self._manifests[key] = await manifest_of(repository, Digest.parse(digest))
+            # What lies in memory is given without a pause.
+            await asyncio.sleep(0)
         return self._manifests[key]
+
+
+def _key(pull: Pull) -> tuple[str, str]:
+    return pull.repository, pull.digest

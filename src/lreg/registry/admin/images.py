@@ -6,17 +6,24 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from lreg.admin.values import Images, ImageState, Override, Pattern, Refreshed, Touched, Trouble
-from lreg.errors import LregError, ManifestUnknown
-from lreg.oci.reference import Reference, RepositoryName
+from lreg.errors import BadRequest, LregError, ManifestUnknown
+from lreg.oci.reference import Reference
 from lreg.registry.admin import bodies
-from lreg.registry.admin.selecting import Describer, Image, images_of, name_of, select
+from lreg.registry.admin.selecting import (
+    Describer,
+    Image,
+    called_here,
+    images_of,
+    name_of,
+    select,
+)
 from lreg.upstream.contents import Contents
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lreg.oci.digest import Digest
-    from lreg.oci.reference import Tag
+    from lreg.oci.reference import RepositoryName, Tag
     from lreg.registry.admin.routes import (
         EvictImages,
         ListImages,
@@ -37,13 +44,14 @@ async def list_images(mirror: Mirror, call: ListImages, request: Request) -> Res
     """List every tag and where it is from."""
     prefix = request.parameters().get("prefix", [""])[-1]
     describer = await Describer.of(mirror, prefix)
-    return bodies.write(Images(tuple(describer.all(prefix))))
+    # Tens of thousands of tags take a second.
+    return await asyncio.to_thread(lambda: bodies.write(Images(tuple(describer.all(prefix)))))
 
 
 async def pin_tags(mirror: Mirror, call: PinTags, request: Request) -> Response:
     """Keep images from eviction, or give them free."""
     asked = await bodies.read(request, Pattern)
-    found = await select(mirror.local, asked.pattern)
+    found = await select(mirror, asked.pattern)
     for name, tag, _ in found:
         await mirror.local.repository(name).pin(tag, call.pinned)
     return bodies.write(Touched(tuple(map(name_of, found))))
@@ -54,7 +62,7 @@ async def evict_images(mirror: Mirror, call: EvictImages, request: Request) -> R
     asked = await bodies.read(request, Pattern)
     found = [
         image
-        for image in await select(mirror.local, asked.pattern)
+        for image in await select(mirror, asked.pattern)
         if image[2].record.cached and not image[2].record.pinned
     ]
     going, holdings = await _blobs(mirror, found), await mirror.local.holdings()
@@ -87,8 +95,8 @@ async def _blobs(mirror: Mirror, images: Sequence[Image]) -> set[Digest]:
 async def refresh_tags(mirror: Mirror, call: RefreshTags, request: Request) -> Response:
     """Ask upstream what cached tags mean now: those that match, or all of them."""
     asked = await bodies.read(request, Pattern)
-    store, pattern = mirror.local, asked.pattern
-    found = await (select(store, pattern) if pattern else images_of(store))
+    pattern = asked.pattern
+    found = await (select(mirror, pattern) if pattern else images_of(mirror.local))
     cached = [image for image in found if image[2].record.cached]
     return bodies.later(lambda: _refresh(mirror, cached))
 
@@ -118,7 +126,12 @@ async def _refresh(mirror: Mirror, images: Sequence[Image]) -> Refreshed:
 async def override_tag(mirror: Mirror, call: OverrideTag, request: Request) -> Response:
     """Say until when the version counts that was pushed over an upstream's."""
     asked = await bodies.read(request, Override)
-    name, tag = _named(asked.image)
+    name, tag = _named(mirror, asked.image)
+    if asked.until is not None and mirror.cached(name) is None:
+        raise BadRequest(
+            f"{asked.image}: no upstream is behind this name that counts when its time is over: "
+            "give the upstream's, such as docker.io/library/alpine:3.8"
+        )
     await mirror.local.repository(name).set_until(tag, asked.until)
     return await _told(mirror, name, tag)
 
@@ -126,7 +139,7 @@ async def override_tag(mirror: Mirror, call: OverrideTag, request: Request) -> R
 async def undo_override(mirror: Mirror, call: UndoOverride, request: Request) -> Response:
     """Take the version away that was pushed over an upstream's."""
     asked = await bodies.read(request, Override)
-    name, tag = _named(asked.image)
+    name, tag = _named(mirror, asked.image)
     if mirror.cached(name) is None:
         raise ManifestUnknown(
             f"{asked.image}: there is no upstream behind it; `lreg rm` removes it"
@@ -143,11 +156,9 @@ async def _told(mirror: Mirror, name: RepositoryName, tag: Tag) -> Response:
     return bodies.write(Describer(mirror, {}).one(name, tag, tagged))
 
 
-def _named(text: str) -> tuple[RepositoryName, Tag]:
+def _named(mirror: Mirror, text: str) -> tuple[RepositoryName, Tag]:
     """Return the repository and the tag of an image as it is called here."""
     reference = Reference.parse(text)
-    host = f"{reference.host}/" if reference.host else ""
-    name = RepositoryName.parse(f"{host}{reference.repository}")
     if reference.digest or reference.tag is None:
         raise ManifestUnknown(f"{text!r:.300}: give the repository and a tag")
-    return name, reference.tag
+    return called_here(mirror, reference), reference.tag

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lreg.admin.values import ImageState, Over
 from lreg.errors import LregError, ManifestUnknown
-from lreg.oci.reference import DOCKER_HUB, Reference, RepositoryName, Tag
+from lreg.oci.reference import DOCKER_HUB, Reference, RepositoryName, Tag, canonical_host
 from lreg.upstreams import is_pattern, matches
 
 if TYPE_CHECKING:
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
 Image = tuple[RepositoryName, Tag, "Tagged"]
 
 
-async def select(store: CachingStore, pattern: str) -> list[Image]:
+async def select(mirror: Mirror, pattern: str) -> list[Image]:
     """Return the tags that are meant.
 
     Args:
-        store: what is here.
+        mirror: the registry.
         pattern: a glob over `host/repository:tag`, or an image: the one that is called so here,
             else the one that Docker means by it.
 
     Raises:
         ManifestUnknown: there is none.
     """
-    for text in [pattern] if is_pattern(pattern) else _names(pattern):
+    for text in [pattern] if is_pattern(pattern) else _names(mirror, pattern):
         # Names begin with what stands before the first wildcard, and have no colon.
-        images = await images_of(store, re.split(r"[*?[:]", text, maxsplit=1)[0])
+        images = await images_of(mirror.local, re.split(r"[*?[:]", text, maxsplit=1)[0])
         if found := [image for image in images if matches(text, name_of(image))]:
             return found
     raise ManifestUnknown(f"no tag here matches {pattern!r:.300}: see `lreg ls`")
@@ -44,17 +44,27 @@ async def images_of(store: CachingStore, prefix: str = "") -> list[Image]:
     return [(name, tag, tagged) for name, tags in found.items() for tag, tagged in tags.items()]
 
 
-def _names(text: str) -> list[str]:
+def called_here(mirror: Mirror, image: Reference) -> RepositoryName:
+    """Return the repository here of an image: its canonical name, a plain one where none is named.
+
+    Raises:
+        NameInvalid: its host is none.
+    """
+    if image.host is None:
+        return image.repository
+    return mirror.names.upstream_name(canonical_host(image.host), image.repository)
+
+
+def _names(mirror: Mirror, text: str) -> list[str]:
     """Return how an image may be called here; an image can't be named by its digest."""
     try:
         reference = Reference.parse(text)
-        familiar = reference.familiar()
+        here, familiar = called_here(mirror, reference), reference.familiar()
     except LregError as error:
         raise ManifestUnknown(f"{error}; or give a glob such as 'quay.io/*'") from None
     if reference.digest:
         raise ManifestUnknown(f"{text!r:.300}: give the tag by which the image is here")
-    written = f"{reference.host}/" if reference.host else ""
-    return [f"{written}{reference.repository}:{familiar.tag}", str(familiar)]
+    return [f"{here}:{familiar.tag}", str(familiar)]
 
 
 def name_of(image: Image) -> str:
