@@ -9,6 +9,7 @@ import pytest
 from lreg.errors import BlobUnknown, ManifestBlobUnknown
 from lreg.oci import mediatypes
 from lreg.oci.digest import Algorithm, Digest
+from lreg.store.protocol import Filed
 from tests.contract.making import (
     EMPTY,
     LATEST,
@@ -64,6 +65,21 @@ async def test_blobs_that_are_here(store: CachingStore, repository: CachingRepos
     assert read(await repository.blob(Digest.of(LAYER))) == LAYER
     with pytest.raises(BlobUnknown):
         await repository.blob(Digest.of(EMPTY))
+
+
+async def test_blobs_of_others(store: CachingStore, repository: CachingRepository) -> None:
+    """Where it is not known yet who may have them, blobs of others wait to be adopted."""
+    await push(store.repository(OTHER), LAYER)
+    await repository.put_fetched(image(LAYER), LATEST, 1.0, adopt=False)
+    for look in (repository.blob, repository.peek):
+        with pytest.raises(BlobUnknown):
+            await look(Digest.of(LAYER))
+    assert await repository.adopt(Digest.of(LAYER))
+    assert read(await repository.blob(Digest.of(LAYER))) == LAYER
+    await repository.put_fetched(image(LAYER), LATEST, 2.0, adopt=False)
+    content = await repository.peek(Digest.of(LAYER))
+    assert isinstance(content, Filed)
+    assert read(content) == LAYER
 
 
 async def test_adopt(store: CachingStore, repository: CachingRepository) -> None:
