@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.clients.pullers import PullByContainerd, PullByDocker, PullByPodman, PullBySkopeo
 from tests.fakes.faults import Fault
+from tests.support.clients import Client
 from tests.support.images import hello, multi_arch
 from tests.support.mirrors import HASTE, start_mirror
 
@@ -133,6 +135,20 @@ def test_own_version(puller: Puller, mirror: Running, hub: Upstream, name: str) 
     asked = len(hub.requests("GET", "/blobs/"))
     assert puller.pull(IMAGE) == THEIRS.blobs[0].digest
     assert len(hub.requests("GET", "/blobs/")) == asked
+
+
+def test_override(puller: Puller, mirror: Running, hub: Upstream, tmp_path: Path) -> None:
+    """`lreg override` puts an image in place of docker.io's; `--undo` takes it away again."""
+    lreg = Client(tmp_path, sys.executable, "-m", "lreg", LOCAL_REGISTRY=mirror.host)
+    assert puller.pull(IMAGE) == THEIRS.blobs[0].digest
+    with mirror.wire() as wire:
+        wire.push("mine/alpine", OWN, "patched")
+    lreg("override", "mine/alpine:patched", "alpine:3.8")
+    asked = len(hub.seen)
+    assert puller.pull(IMAGE) == OWN.blobs[0].digest
+    assert len(hub.seen) == asked
+    lreg("override", "--undo", "alpine:3.8")
+    assert puller.pull(IMAGE) == THEIRS.blobs[0].digest
 
 
 @pytest.mark.parametrize("puller", SAY_WHOSE, indirect=True)

@@ -62,14 +62,20 @@ class ScriptedServer:
         """Go away: every connection is closed, the port refuses."""
         if self._server:
             server, self._server = self._server, None
+            # asyncio leaks what it accepts in the moment of closing: accept no more, then close.
+            for sock in server.sockets:
+                asyncio.get_running_loop().remove_reader(sock.fileno())
+            await self._hang_up()
             server.close()
             await server.wait_closed()
-            # Connections that were just accepted come first.
-            for _turn in range(5):
-                await asyncio.sleep(0)
-                for task in self._tasks:
-                    task.cancel()
-                await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _hang_up(self) -> None:
+        """Close every connection, those that were just accepted as well."""
+        for _turn in range(5):
+            await asyncio.sleep(0)
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def requests(self, method: str, part: str = "") -> list[Seen]:
         """Return what was asked by `method` of targets that contain `part`."""
