@@ -20,7 +20,7 @@ from lreg.oci.digest import Digest
 from lreg.oci.manifest import Manifest
 from lreg.oci.platform import Platform
 from lreg.upstream.here import ABSENT_HERE
-from lreg.upstream.naming import not_fetched
+from lreg.upstream.plain import not_fetched
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine, Iterable
@@ -180,7 +180,7 @@ class _Carrier:
                 self._done(blob, fetched, Outcome.COPIED)
             return
         self._listener.started(blob)
-        fill, attempt = await self._repository.source.opened(blob)
+        fill, attempt = await self._repository.source.blobs.opened(blob)
         position = attempt.begin
         self._listener.advanced(blob, position)
         try:
@@ -194,7 +194,7 @@ class _Carrier:
             await asyncio.shield(fill.done)
         except RegistryError:
             # It may have been another repository's, which has lost it on the way.
-            await self._fills.done(self._repository.source.wanted(blob))
+            await self._fills.done(self._repository.source.blobs.wanted(blob))
         self._done(blob, blob.size - attempt.begin, Outcome.COPIED)
 
     def _done(self, blob: Descriptor, fetched: int, outcome: Outcome) -> None:

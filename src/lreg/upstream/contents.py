@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from lreg.errors import ManifestInvalid, ManifestUnknown, NameUnknown
+from lreg.errors import ContentTooLarge, ManifestInvalid, ManifestUnknown, NameUnknown
 from lreg.oci.manifest import Manifest
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ async def manifest_of(repository: Repository, digest: Digest) -> Manifest | None
         held = await repository.manifest(digest)
         # A volume of another registry may hold kinds that lreg never took.
         return Manifest.parse(held.data, held.media_type, digest.algorithm)
-    except (ManifestUnknown, NameUnknown, ManifestInvalid):
+    except (ManifestUnknown, NameUnknown, ManifestInvalid, ContentTooLarge):
         return None
 
 

@@ -141,10 +141,18 @@ class Upstream:
             raise
         self.state, self.reason, self._quiet_until = State.OK, "", 0.0
 
-    def respect(self) -> None:
-        """Raise what `repository` raises where it is not to be dialled now."""
+    def respect(self, *, lazily: bool = False) -> None:
+        """Raise what `repository` raises where it is not to be dialled now.
+
+        Args:
+            lazily: not where it was out of reach a moment ago, either.
+        """
         if self.offline:
-            raise errors.UpstreamUnreachable(f"{self.host} is not asked: this registry is offline")
+            raise errors.UpstreamUnreachable(
+                f"this is not here, and {self.host} is not asked: this registry is offline"
+            )
+        if lazily and self.resting and self.state is State.UNREACHABLE:
+            raise errors.UpstreamUnreachable(self.reason)
         if wait := self.asked_to_wait:
             raise errors.TooManyRequests(
                 f"{self.host} asks to wait: {self.reason}", headers={"Retry-After": str(wait)}

@@ -221,11 +221,13 @@ class Fills:
             if isinstance(error, _WRONG):
                 fill.close()
             # On a full disk the room is for what still fits.
-            if isinstance(error, (*_WRONG, StoreFull)) or not partial.offset:
+            if isinstance(error, (*_WRONG, StoreFull)):
                 await partial.discard()
             raise
         finally:
             attempt.end(problem)
+            if problem:
+                await partial.release()
         fill.open(attempt)
         await partial.commit()
         self._grew(partial.offset)

@@ -14,6 +14,8 @@ K = TypeVar("K", bound="Hashable")
 V = TypeVar("V")
 
 _MOST = 1024
+# For so many seconds upstream's 404 is believed.
+ABSENT_SECONDS = 20.0
 
 
 class Once(Generic[K, V]):

@@ -9,13 +9,14 @@ from weakref import WeakValueDictionary
 
 from lreg import __version__
 from lreg.errors import LoopDetected
+from lreg.upstream.blobs import Blobs
 from lreg.upstream.budget import Budget
 from lreg.upstream.dial import Upstream
 from lreg.upstream.figures import Figures
 from lreg.upstream.fills import Fills
 from lreg.upstream.freshness import Freshness
 from lreg.upstream.names import Names
-from lreg.upstream.naming import ForeignRepository, PlainRepository
+from lreg.upstream.plain import ForeignRepository, PlainRepository
 from lreg.upstream.repository import CachedRepository
 from lreg.upstream.source import Source
 
@@ -138,12 +139,14 @@ class Mirror:
         plain = self.local.repository(place.path)
         if place.host is None:
             return ForeignRepository(local, plain, place.name.text.partition("/")[0])
-        source = Source(
-            self.upstreams[place.host],
+        upstream = self.upstreams[place.host]
+        blobs = Blobs(
+            upstream,
             place.path,
             local,
             self.fills,
             prefetch=self.config.prefetch,
             guarded=self._has_private,
         )
+        source = Source(upstream, place.path, local, blobs)
         return CachedRepository(local, plain, source, self._freshness, self.local, self.figures)

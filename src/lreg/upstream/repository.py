@@ -11,7 +11,13 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from lreg.errors import BlobUnknown, ManifestInvalid, ManifestUnknown, UpstreamFailed
+from lreg.errors import (
+    BlobUnknown,
+    ContentTooLarge,
+    ManifestInvalid,
+    ManifestUnknown,
+    UpstreamFailed,
+)
 from lreg.oci.digest import Digest
 from lreg.oci.manifest import Manifest
 from lreg.store.protocol import BLOB_TYPE, Described, Held, Origin
@@ -112,7 +118,7 @@ class CachedRepository(Here):
             self._figures.hits[self._host] += 1
             return replace(found, origin=Origin.CACHE)
         self._figures.misses[self._host] += 1
-        return await self.source.blob(digest)
+        return await self.source.blobs.read(digest)
 
     async def peek(self, digest: Digest) -> Content:
         """Return what is known of the blob: it is here, or a manifest that is here names it.
@@ -193,7 +199,7 @@ class CachedRepository(Here):
         if await self.local.mount(blob.digest, self._plain.name):
             return
         if await self.local.names_blob(blob.digest):
-            await self.source.whole(blob)
+            await self.source.blobs.whole(blob)
 
     def _is_settled(self, tag: Tag, tagged: Tagged) -> bool:
         """Return whether the tag means that, without anybody being asked."""
@@ -210,12 +216,12 @@ class CachedRepository(Here):
         return left(self._freshness.of(self.name, tag), tagged.record.checked, now) > 0
 
     def _prefetch(self, held: Held) -> None:
-        if self.source.is_complete(held.digest):
+        if self.source.blobs.is_complete(held.digest):
             return
         # What a volume of another registry holds need not be a manifest that lreg knows.
-        with contextlib.suppress(ManifestInvalid):
+        with contextlib.suppress(ManifestInvalid, ContentTooLarge):
             manifest = Manifest.parse(held.data, held.media_type, held.digest.algorithm)
-            self.source.prefetch(manifest)
+            self.source.blobs.prefetch(manifest)
 
 
 async def _tagged_in(repository: CachingRepository, tag: Tag) -> Held | None:

@@ -102,7 +102,7 @@ class PlainRepository(_FirstHere):
 
     async def _supply(self, blob: Descriptor) -> None:
         if await self._cached.local.names_blob(blob.digest):
-            await self._cached.source.whole(blob)
+            await self._cached.source.blobs.whole(blob)
         await super()._supply(blob)
 
 
