@@ -43,6 +43,7 @@ class Budget:
         self._in_flight = in_flight
         # At least as many bytes as there are; infinite until they were counted.
         self._size = float("inf")
+        self._grown = 0
         # How many of them may go later, when they are not in use any more.
         self._left = 0
         self._task: asyncio.Task[None] | None = None
@@ -55,6 +56,7 @@ class Budget:
     def grew(self, size: int) -> None:
         """Note that a fill added so many bytes; where that is too much, something goes soon."""
         self._size += size
+        self._grown += size
         if self._limit and self._size > self._limit and self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._keep())
 
@@ -82,9 +84,12 @@ class Budget:
 
     async def enforce(self) -> int:
         """Let the least recently used go until the rest fits; return how many bytes that freed."""
+        before = self._grown
         holdings = await self._store.holdings()
         evictable, pinned = _evictable(holdings), await _pinned(self._store, holdings)
-        self._size, self._left = sum((evictable | pinned).values()), sum(evictable.values())
+        # What came meanwhile may have been counted, or not.
+        self._size = sum((evictable | pinned).values()) + self._grown - before
+        self._left = sum(evictable.values())
         if not self._limit or self._size <= self._limit:
             return 0
         used = {digest: when for one in holdings for digest, when in one.used.items()}

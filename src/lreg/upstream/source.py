@@ -146,15 +146,20 @@ class Source:
             problem = ManifestUnknown(str(error))
             self._absent.remember(tag, problem, ABSENT_SECONDS)
             raise problem from error
-        except (LregError, TimeoutError) as error:
-            if isinstance(error, TimeoutError):
-                error = UpstreamTimeout(f"{self.upstream.host} does not answer")
-                self.upstream.note(error)
-            fields = {"image": f"{self.upstream.host}/{self._path}:{tag}", "error": str(error)}
-            log.warning("tag.not_checked", extra=fields)
-            self._failed.remember(tag, True, _FAILED_SECONDS)
-            return Verdict.UNKNOWN
+        except TimeoutError:
+            silence = UpstreamTimeout(f"{self.upstream.host} does not answer")
+            self.upstream.note(silence)
+            return self._unchecked(tag, silence)
+        except LregError as error:
+            return self._unchecked(tag, error)
         return Verdict.MOVED
+
+    def _unchecked(self, tag: Tag, error: LregError) -> Verdict:
+        """Let a check that failed count as one for a while."""
+        fields = {"image": f"{self.upstream.host}/{self._path}:{tag}", "error": str(error)}
+        log.warning("tag.not_checked", extra=fields)
+        self._failed.remember(tag, True, _FAILED_SECONDS)
+        return Verdict.UNKNOWN
 
     async def _move(self, tag: Tag, digest: Digest, checked: float) -> None:
         """Let a tag mean another manifest, which may be here already."""
