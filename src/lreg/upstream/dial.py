@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 # (docs.docker.com, "Docker Hub pull usage and limits").
 _PREVIEW = RepositoryName("ratelimitpreview/test")
 # An upstream that can't be reached is not dialled again for so many seconds where there is
-# something else to answer with.
-_REST = 15.0
-_CONNECT_SECONDS = 10.0
+# something else to answer with; each time it still can't be, for twice as many.
+_REST, _LONGEST_REST = 15.0, 60.0
+_CONNECT_SECONDS = 5.0
 _MOST_QUIET = 3600.0
 _NUMBER = re.compile(r"[0-9]{1,9}(?![0-9])")
 
@@ -77,6 +77,7 @@ class Upstream:
         self.latency: float | None = None
         self.quota: Quota | None = None
         self._quiet_until = 0.0
+        self._rest = _REST
         self._registry = Registry(
             self.host,
             ca=settings.ca,
@@ -139,7 +140,7 @@ class Upstream:
             if not (transfer and isinstance(error, errors.TransferBroken)):
                 self.note(error)
             raise
-        self.state, self.reason, self._quiet_until = State.OK, "", 0.0
+        self._answered()
 
     def respect(self, *, lazily: bool = False) -> None:
         """Raise what `repository` raises where it is not to be dialled now.
@@ -177,7 +178,7 @@ class Upstream:
     def note(self, error: errors.LregError) -> None:
         """Remember what an error says of the upstream; most say something of an image only."""
         if isinstance(error, (*ABSENT, errors.Unauthorized, errors.Denied)):
-            self.state, self.reason = State.OK, ""
+            self._answered()
             return
         if not is_broken(error):
             return
@@ -186,8 +187,17 @@ class Upstream:
         self.state = State.REFUSING if refuses else State.UNREACHABLE
         headers = error.headers if isinstance(error, errors.RegistryError) else {}
         asked = retry_after(headers.get("Retry-After"))
-        rest = _REST if asked is None else min(asked, _MOST_QUIET)
-        self._quiet_until = max(self._quiet_until, time.monotonic() + rest)
+        now = time.monotonic()
+        if asked is not None:
+            self._quiet_until = max(self._quiet_until, now + min(asked, _MOST_QUIET))
+        elif now >= self._quiet_until:  # one failure, however many requests met it
+            self._quiet_until = now + self._rest
+            self._rest = min(2 * self._rest, _LONGEST_REST)
+
+    def _answered(self) -> None:
+        """Note that it does its work."""
+        self.state, self.reason = State.OK, ""
+        self._quiet_until, self._rest = 0.0, _REST
 
     def _observe(self, status: int, headers: Mapping[str, str]) -> None:
         """Take note of the quota that an answer tells: `98;w=21600`."""
