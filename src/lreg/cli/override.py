@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -16,15 +18,16 @@ from lreg.cli.access import Access, access_options, platform_option
 from lreg.cli.complete import images
 from lreg.cli.origins import origin_of, short
 from lreg.cli.output import print_json
-from lreg.errors import LregError, UsageError
+from lreg.errors import UsageError
 from lreg.kinds import parse_duration
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
     from lreg.admin.values import ImageState
     from lreg.cli.remote import Registries
     from lreg.client.admin import Admin
+    from lreg.images.archive import ArchivedImage
     from lreg.oci.platform import Platform
     from lreg.oci.reference import Reference
 
@@ -69,7 +72,7 @@ def parse_until(text: str, now: float) -> float:
 
 @click.command(
     epilog="Examples: lreg override mine/alpine:patched alpine:3.8 --until 7d; "
-    "lreg override --undo alpine:3.8"
+    "lreg override patched.tar alpine:3.8; lreg override --undo alpine:3.8"
 )
 @click.argument("names", metavar="[SRC] IMAGE", nargs=-1, required=True, shell_complete=images)
 @click.option("--undo", is_flag=True, help="Return IMAGE to what upstream has.")
@@ -91,8 +94,12 @@ def command(
 ) -> None:
     """Put SRC in place of upstream's IMAGE, byte for byte: whoever pulls IMAGE by tag gets SRC.
 
-    SRC is an image in the registry here, or HOST/NAME in another. IMAGE is a name as Docker means
-    it: `alpine:3.8` is docker.io/library/alpine:3.8. A pull by digest always gets that digest.
+    SRC is an image in the registry here, HOST/NAME in another, or an archive with one image: the
+    folder of an OCI layout, its tar, or what `docker save` writes. A file or layout that is there
+    goes before an image of that name; what begins with `/` or `.` is always a path.
+
+    IMAGE is a name as Docker means it: `alpine:3.8` is docker.io/library/alpine:3.8. A pull by
+    digest always gets that digest.
     """
     access = Access(insecure, ca)
     if undo:
@@ -103,7 +110,8 @@ def command(
         if len(names) != 2:
             raise UsageError("give SRC and IMAGE: what to take, and what it is to be called")
         end = parse_until(until, time.time()) if until else None
-        state = asyncio.run(_override(names[0], names[1], access, How(end, platform, quiet)))
+        with _source(names[0], platform) as source:
+            state = asyncio.run(_override(source, names[1], access, How(end, platform, quiet)))
     if as_json:
         print_json(to_json(state))
     elif not quiet:
@@ -116,26 +124,65 @@ def _line(state: ImageState) -> str:
     return f"{state.name} is {short(state.digest)}, {origin_of(state)}"
 
 
-async def _override(source_text: str, image: str, access: Access, how: How) -> ImageState:
-    from lreg.cli.progress import shown  # noqa: PLC0415 -- `--help` needs no client
-    from lreg.cli.remote import Registries  # noqa: PLC0415
-    from lreg.client.copy import Options, copy_image  # noqa: PLC0415
+@contextmanager
+def _source(text: str, platform: Platform | None) -> Iterator[str | ArchivedImage]:
+    """Give the image in an archive where SRC is one, else SRC; raise UsageError."""
+    # A folder may happen to be called as an image is.
+    layout = os.path.join(text, "oci-layout")
+    if text.startswith(("/", ".")) or os.path.isfile(text) or os.path.isfile(layout):
+        from lreg.images.archive import open_archive  # noqa: PLC0415 -- few need it
+
+        with open_archive(Path(text), platform) as image:
+            yield image
+    else:
+        yield text
+
+
+async def _override(
+    source: str | ArchivedImage, image: str, access: Access, how: How
+) -> ImageState:
+    from lreg.cli.remote import Registries  # noqa: PLC0415 -- `--help` needs no client
 
     async with Registries(access) as registries:
-        source = _source(registries, source_text)
         admin = await registries.lreg()
         target = _target(registries, admin, image)
-        with shown(quiet=how.quiet) as progress:
-            await copy_image(
-                await registries.repository(source),
-                source.selector,
-                await registries.repository(target),
-                target.tag,
-                # Whether upstream has any of it, or is there at all, has no say in this.
-                options=Options(platform=how.platform, ask=False),
-                progress=progress,
-            )
+        if isinstance(source, str):
+            await _copy(registries, source, target, how)
+        else:
+            await _push(registries, source, target, how)
         return await admin.override(f"{target.repository}:{target.tag}", how.until)
+
+
+async def _push(registries: Registries, image: ArchivedImage, target: Reference, how: How) -> None:
+    from lreg.cli.progress import shown  # noqa: PLC0415
+    from lreg.client.copy import Options, push_image  # noqa: PLC0415
+
+    with shown(quiet=how.quiet) as progress:
+        await push_image(
+            image.blobs,
+            image.manifests,
+            await registries.repository(target),
+            target.tag,
+            # Whether upstream has any of it, or is there at all, has no say in this.
+            options=Options(ask=False),
+            progress=progress,
+        )
+
+
+async def _copy(registries: Registries, source_text: str, target: Reference, how: How) -> None:
+    from lreg.cli.progress import shown  # noqa: PLC0415
+    from lreg.client.copy import Options, copy_image  # noqa: PLC0415
+
+    source = registries.complete(registries.parse(source_text))
+    with shown(quiet=how.quiet) as progress:
+        await copy_image(
+            await registries.repository(source),
+            source.selector,
+            await registries.repository(target),
+            target.tag,
+            options=Options(platform=how.platform, ask=False),
+            progress=progress,
+        )
 
 
 async def _undo(image: str, access: Access) -> ImageState:
@@ -145,24 +192,6 @@ async def _undo(image: str, access: Access) -> ImageState:
         admin = await registries.lreg()
         target = _target(registries, admin, image)
         return await admin.undo(f"{target.repository}:{target.tag}")
-
-
-def _source(registries: Registries, text: str) -> Reference:
-    """Return the image that SRC means; raise UsageError where it is a file."""
-    if os.path.isfile(text):
-        raise UsageError(
-            f"{text} is a file: push it first, such as by `skopeo copy oci-archive:{text} "
-            "docker://…`, and give the name that it has then"
-        )
-    try:
-        return registries.complete(registries.parse(text))
-    except LregError:
-        if os.path.isdir(text):
-            raise UsageError(
-                f"{text} is a folder: push it first, such as by `skopeo copy oci:{text} "
-                "docker://…`, and give the name that it has then"
-            ) from None
-        raise
 
 
 def _target(registries: Registries, admin: Admin, text: str) -> Reference:

@@ -1,4 +1,4 @@
-"""Copying an image from one repository to another, byte for byte."""
+"""Copying an image from one repository to another, or from anywhere to one, byte for byte."""
 
 from __future__ import annotations
 
@@ -6,22 +6,21 @@ import asyncio
 from collections.abc import AsyncIterable
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from lreg.client.progress import Copied, Outcome, Silent
 from lreg.errors import ManifestUnknown, NameUnknown
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Coroutine, Iterable
+    from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterable, Sequence
 
-    from lreg.client.blobs import RemoteBlob
     from lreg.client.progress import Progress
     from lreg.client.repository import RemoteRepository
     from lreg.oci.descriptor import Descriptor
     from lreg.oci.digest import Digest
     from lreg.oci.manifest import Manifest
     from lreg.oci.platform import Platform
-    from lreg.oci.reference import Tag
+    from lreg.oci.reference import RepositoryName, Tag
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +39,12 @@ class Options:
     referrers: bool = False
     parallel: int = 4
     ask: bool = True
+
+
+class Content(Protocol):
+    """The bytes of a blob in pieces, from its beginning each time it is iterated."""
+
+    def __aiter__(self) -> AsyncGenerator[bytes, None]: ...
 
 
 async def copy_image(
@@ -70,14 +75,38 @@ async def copy_image(
         root = await _of_platform(source, root, options.platform)
     plan = _Plan(source, referrers=options.referrers)
     await plan.add(root)
-    copier = _Copier(source, target, progress or Silent(), Copied(root.descriptor), ask=options.ask)
-    slots = asyncio.Semaphore(options.parallel)
-    await _together([copier.blob(blob, slots) for blob in plan.blobs.values()])
-    for manifest in plan.manifests.values():
-        if manifest.digest != root.digest or tag is None:
-            await copier.manifest(manifest, manifest.digest)
-    if tag is not None:
-        await copier.manifest(root, tag)
+    copier = _Copier(target, options, progress or Silent(), Copied(root.descriptor))
+    mountable = source.name if source.host == target.host else None
+    await copier.blobs(((blob, source.blob(blob)) for blob in plan.blobs.values()), mountable)
+    await copier.manifests(plan.manifests.values(), root, tag)
+    return copier.copied
+
+
+async def push_image(
+    blobs: Iterable[tuple[Descriptor, Content]],
+    manifests: Sequence[Manifest],
+    target: RemoteRepository,
+    tag: Tag | None,
+    *,
+    options: Options | None = None,
+    progress: Progress | None = None,
+) -> Copied:
+    """Push an image that lies in no registry, in the order and manner of `copy_image`.
+
+    Args:
+        blobs: what the manifests name and a registry must hold; the registry verifies it.
+        manifests: children before their index, the whole last.
+        target: where to.
+        tag: what it is to be called there; None: by digest alone.
+        options: `platform` and `referrers` have no meaning here.
+        progress: hears of it.
+
+    Raises what iterating a blob raises.
+    """
+    root = manifests[-1]
+    copier = _Copier(target, options or Options(), progress or Silent(), Copied(root.descriptor))
+    await copier.blobs(blobs)
+    await copier.manifests(manifests, root, tag)
     return copier.copied
 
 
@@ -135,37 +164,54 @@ class _Copier:
     """Moves single pieces, and counts what became of them."""
 
     def __init__(
-        self,
-        source: RemoteRepository,
-        target: RemoteRepository,
-        progress: Progress,
-        copied: Copied,
-        *,
-        ask: bool,
+        self, target: RemoteRepository, options: Options, progress: Progress, copied: Copied
     ) -> None:
         self.copied = copied
-        self._ask = ask
-        self._source = source
+        self._ask = options.ask
+        self._slots = asyncio.Semaphore(options.parallel)
         self._target = target
         self._progress = progress
 
-    async def blob(self, blob: Descriptor, slots: asyncio.Semaphore) -> None:
-        """Bring one blob to the target, in one of the three ways."""
-        async with slots:
-            self._done(blob, await self._bring(blob))
+    async def blobs(
+        self,
+        blobs: Iterable[tuple[Descriptor, Content]],
+        mountable: RepositoryName | None = None,
+    ) -> None:
+        """Bring blobs to the target, several at a time, each in one of the three ways.
 
-    async def _bring(self, blob: Descriptor) -> Outcome:
+        Args:
+            blobs: each with what it holds.
+            mountable: the repository of the target's registry that has them; None: none has.
+        """
+        await _together([self._blob(blob, content, mountable) for blob, content in blobs])
+
+    async def manifests(
+        self, manifests: Iterable[Manifest], root: Manifest, tag: Tag | None
+    ) -> None:
+        """Bring manifests to the target in their order, under the tag the root, last."""
+        for manifest in manifests:
+            if manifest.digest != root.digest or tag is None:
+                await self._manifest(manifest, manifest.digest)
+        if tag is not None:
+            await self._manifest(root, tag)
+
+    async def _blob(
+        self, blob: Descriptor, content: Content, mountable: RepositoryName | None
+    ) -> None:
+        async with self._slots:
+            self._done(blob, await self._bring(blob, content, mountable))
+
+    async def _bring(
+        self, blob: Descriptor, content: Content, mountable: RepositoryName | None
+    ) -> Outcome:
         if self._ask and await self._target.has_blob(blob.digest):
             return Outcome.SKIPPED
-        same = self._source.host == self._target.host
-        if same and await self._target.mount(blob.digest, self._source.name):
+        if mountable and await self._target.mount(blob.digest, mountable):
             return Outcome.MOUNTED
-        stream = _Watched(self._source.blob(blob), blob, self._progress)
-        await self._target.push_blob(blob, stream)
+        await self._target.push_blob(blob, _Watched(content, blob, self._progress))
         return Outcome.COPIED
 
-    async def manifest(self, manifest: Manifest, selector: Tag | Digest) -> None:
-        """Bring one manifest to the target, under `selector`."""
+    async def _manifest(self, manifest: Manifest, selector: Tag | Digest) -> None:
         descriptor = manifest.descriptor
         if self._ask and await self._means(selector) == manifest.digest:
             return self._done(descriptor, Outcome.SKIPPED)
@@ -188,15 +234,15 @@ class _Copier:
 class _Watched(AsyncIterable[bytes]):
     """A blob whose every reading is told to a Progress."""
 
-    def __init__(self, blob: RemoteBlob, descriptor: Descriptor, progress: Progress) -> None:
-        self._blob = blob
+    def __init__(self, content: Content, descriptor: Descriptor, progress: Progress) -> None:
+        self._content = content
         self._descriptor = descriptor
         self._progress = progress
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         self._progress.started(self._descriptor)
         # A reader that stops early lets go of the connection at once.
-        async with aclosing(aiter(self._blob)) as pieces:
+        async with aclosing(aiter(self._content)) as pieces:
             async for piece in pieces:
                 yield piece
                 self._progress.advanced(self._descriptor, len(piece))

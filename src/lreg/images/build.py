@@ -75,7 +75,7 @@ def build(source: ImageSource, *, epoch: int = 0) -> Iterator[BuiltImage]:
             layer, diff_id = _write_layer(root, content, epoch)
             raw_config = _config(source.run, platform, diff_id, epoch)
             config = Descriptor(mediatypes.OCI_CONFIG, Digest.of(raw_config), len(raw_config))
-            manifest = _manifest(
+            manifest = write_manifest(
                 mediatypes.OCI_MANIFEST, config=config.to_json(), layers=[layer.to_json()]
             )
             blobs += [(config, io.BytesIO(raw_config)), (layer, content)]
@@ -87,7 +87,9 @@ def build(source: ImageSource, *, epoch: int = 0) -> Iterator[BuiltImage]:
             )
         top = manifests[0]
         if len(manifests) > 1:
-            top = _manifest(mediatypes.OCI_INDEX, manifests=[child.to_json() for child in children])
+            top = write_manifest(
+                mediatypes.OCI_INDEX, manifests=[child.to_json() for child in children]
+            )
         yield BuiltImage(tuple(blobs), tuple(manifests), top)
 
 
@@ -198,7 +200,8 @@ def _config(run: Mapping[str, Any], platform: Platform, diff_id: Digest, epoch: 
     return _json(fields)
 
 
-def _manifest(media_type: str, **fields: object) -> Manifest:
+def write_manifest(media_type: str, **fields: object) -> Manifest:
+    """Return the manifest with these fields, the same bytes for the same fields."""
     return Manifest.parse(_json({"mediaType": media_type, "schemaVersion": 2, **fields}))
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
+import json
+import tarfile
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.images import hello, multi_arch
+from tests.support.clients import trust
+from tests.support.images import hello, multi_arch, sha256, write_layout
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,6 +19,7 @@ if TYPE_CHECKING:
     from tests.fakes.stage import Stage
     from tests.fakes.upstream import Upstream
     from tests.server.commands.conftest import Lreg
+    from tests.support.clients import Client
 
 NAME = "docker.io/library/alpine"
 THEIRS, OWN = hello("theirs"), hello("own")
@@ -82,6 +87,48 @@ def test_from_another_registry(caching: Lreg, hub: Upstream, quay: Upstream) -> 
     assert means(caching) == index.images[1].manifest.digest
 
 
+@pytest.mark.client("skopeo")
+def test_from_an_oci_archive(caching: Lreg, hub: Upstream, skopeo: Client) -> None:
+    """SRC may be a tar of an OCI layout: it is pulled byte for byte, upstream is not asked."""
+    hub.hold("library/alpine", THEIRS, "3.8")
+    source, made = caching.home / "source", multi_arch("archived")
+    write_layout(source, {"1": made})
+    skopeo("copy", "--all", f"oci:{source}:1", f"oci-archive:{caching.home}/own.tar:1")
+    (line,) = caching.lines("override", "own.tar", "alpine:3.8", "--until", "1d")
+    assert line.startswith(f"{NAME}:3.8 is {made.manifest.digest[:19]}, pushed over docker.io")
+    assert " until " in line
+    assert not hub.seen
+    assert means(caching) == made.manifest.digest
+    caching.run("override", "--quiet", "--platform", "linux/arm64", "own.tar", "alpine:3.8")
+    assert means(caching) == made.images[1].manifest.digest
+    # A folder is an archive by what lies in it: one called as an image is may be anything.
+    (caching.home / "mine").mkdir()
+    with caching.registry.wire() as wire:
+        wire.push("mine", OWN, "latest")
+    caching.run("override", "mine", "alpine:3.8")
+    assert means(caching) == OWN.manifest.digest
+    caching.run("override", "source", "alpine:3.8")
+    assert means(caching) == made.manifest.digest
+
+
+@pytest.mark.client("skopeo")
+def test_from_a_docker_archive(caching: Lreg, hub: Upstream, skopeo: Client) -> None:
+    """SRC may be what `docker save` writes: its config, which is its id, and its layers stay."""
+    write_layout(caching.home / "source", {"1": OWN})
+    archive = caching.home / "own.tar"
+    skopeo("copy", f"oci:{caching.home}/source:1", f"docker-archive:{archive}:own:1")
+    found = caching.json("override", str(archive), "alpine:3.8")
+    assert means(caching) == found["digest"]
+    name = f"docker://{caching.registry.host}/{NAME}:3.8"
+    pulled = json.loads(skopeo("inspect", "--raw", *trust(caching.registry), name).out)
+    with tarfile.open(archive) as saved:
+        listed = json.load(saved.extractfile("manifest.json") or io.BytesIO())
+        config = saved.extractfile(listed[0]["Config"])
+        assert config
+        assert pulled["config"]["digest"] == sha256(config.read())
+    assert [layer["digest"] for layer in pulled["layers"]] == list(map(sha256, OWN.tars))
+
+
 def test_until(caching: Lreg, hub: Upstream) -> None:
     """With --until it ends by itself, and `lreg ls` says when."""
     hub.hold("library/alpine", THEIRS, "3.8")
@@ -114,8 +161,9 @@ def test_nothing_to_undo(caching: Lreg, hub: Upstream) -> None:
         (("a", "b", "--until", "soon"), "--until: 'soon' is neither"),
         (("a", "nowhere.example/b"), '[upstream."nowhere.example"]'),
         (("a", "b@sha256:" + "0" * 64), "give a tag"),
-        (("a.tar", "alpine"), "a.tar is a file: push it first"),
-        (("./layout", "alpine"), "./layout is a folder: push it first"),
+        (("a.tar", "alpine"), "a.tar: it is no tar"),
+        (("./layout", "alpine"), "layout: it is neither an OCI layout nor what `docker save`"),
+        (("./nothing.tar", "alpine"), "nothing.tar can't be read: No such file"),
     ],
 )
 def test_usage(lreg_here: Lreg, arguments: tuple[str, ...], message: str, tmp_path: Path) -> None:

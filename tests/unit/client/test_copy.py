@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lreg.client.copy import Options, copy_image
+from lreg.client.copy import Options, copy_image, push_image
 from lreg.client.credentials import Only
 from lreg.client.registry import Registry
 from lreg.errors import DigestInvalid, LregError, ManifestUnknown
@@ -20,7 +20,7 @@ from tests.fakes.upstream import Upstream
 from tests.unit.client.conftest import HASTE, NAME
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterator
 
     from lreg.client.progress import Outcome
     from lreg.client.repository import RemoteRepository
@@ -251,6 +251,34 @@ async def test_half_a_copy(
     upstream.script = type(upstream.script)()
     await copy_image(alpine, ONE, mine, ONE)
     assert target.held["mine"].tags == {"1": digest}
+
+
+class Kept:
+    """A blob's bytes, in two pieces."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    async def __aiter__(self) -> AsyncGenerator[bytes, None]:
+        yield self._data[:1000]
+        yield self._data[1000:]
+
+
+async def test_push(upstream: Upstream, target: Upstream, mine: RemoteRepository) -> None:
+    """An image from elsewhere is pushed as one is copied: resumed, nothing twice, the tag last."""
+    root = index(upstream)
+    held = upstream.held[NAME]
+    children = [each for each in held.manifests.values() if each.digest != root.digest]
+    named = {blob.digest: blob for child in children for blob in child.blobs}
+    blobs = [(blob, Kept(held.blobs[str(digest)])) for digest, blob in named.items()]
+    target.script.add("PUT", "/uploads/", Fault(hang_up=True), times=1)
+    copied = await push_image(blobs, [*children, root], mine, ONE)
+    assert target.held["mine"].blobs == held.blobs
+    assert target.held["mine"].manifests == held.manifests
+    assert target.held["mine"].tags == {"1": str(root.digest)}
+    assert (copied.root, copied.copied.count) == (root.descriptor, 4 + 3)
+    again = await push_image(blobs, [*children, root], mine, ONE)
+    assert (again.copied.count, again.skipped.count) == (0, 4 + 3)
 
 
 async def test_memory(

@@ -1,0 +1,237 @@
+"""Images out of archives: OCI layouts (a folder or a tar of it), and what `docker save` writes."""
+
+from __future__ import annotations
+
+import json
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from lreg.errors import LregError, UsageError
+from lreg.images.build import write_manifest
+from lreg.images.members import open_files
+from lreg.oci import mediatypes
+from lreg.oci.descriptor import Descriptor
+from lreg.oci.digest import Algorithm, Digest
+from lreg.oci.manifest import MAX_MANIFEST_SIZE, Manifest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from lreg.images.members import Files, Member
+    from lreg.oci.platform import Platform
+
+# Of an image with all its platforms: an index of a hundred of them has 50 kB.
+_MAX_MANIFESTS_SIZE = 4 * MAX_MANIFEST_SIZE
+# An index of indexes is rare; one of those of those is none.
+_MAX_DEPTH = 3
+_MAX_SHOWN = 10
+# What tells which of an archive's images is which, best first (containerd's, image-spec's).
+_NAMES = ("io.containerd.image.name", "org.opencontainers.image.ref.name")
+# RFC 1952, 2.3.1; RFC 8878, 3.1.1.
+_PACKED = {
+    b"\x1f\x8b": mediatypes.OCI_LAYER_GZIP,
+    b"\x28\xb5\x2f\xfd": mediatypes.OCI_LAYER_ZSTD,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ArchivedImage:
+    """An image ready to push; its blobs can be read while its `open_archive` lasts.
+
+    Attributes:
+        manifests: what it consists of, children before their index, the whole last.
+        blobs: configs and layers that a registry must hold, each once, with what they hold; of an
+            OCI layout their digests are what it claims, for the registry to verify.
+    """
+
+    manifests: tuple[Manifest, ...]
+    blobs: tuple[tuple[Descriptor, Member], ...]
+
+
+@contextmanager
+def open_archive(path: Path, platform: Platform | None = None) -> Iterator[ArchivedImage]:
+    """Give the only image of an archive.
+
+    Args:
+        path: an OCI layout's folder, the tar of one, or a tar of `docker save`; in gzip or not.
+        platform: of an index only this image; None: all of it.
+
+    Raises:
+        UsageError: it can't be read, is none of these, has several images, or lacks something.
+    """
+    with ExitStack() as stack:
+        try:
+            files = stack.enter_context(open_files(path))
+            image = _image(files, platform, saved=not path.is_dir())
+        except OSError as error:
+            raise UsageError(f"{path} can't be read: {error.strerror or error}") from error
+        except LregError as error:
+            raise UsageError(f"{path}: {error}") from error
+        yield image
+
+
+def _image(files: Files, platform: Platform | None, *, saved: bool) -> ArchivedImage:
+    # `docker save` has written both since version 25.
+    if index := files.find("index.json"):
+        return _of_layout(files, Manifest.parse(index.read(MAX_MANIFEST_SIZE)), platform)
+    if saved and (listed := files.find("manifest.json")):
+        return _of_docker(files, listed)
+    raise UsageError("it is neither an OCI layout nor what `docker save` writes")
+
+
+def _of_layout(files: Files, index: Manifest, platform: Platform | None) -> ArchivedImage:
+    """Return the image of an OCI layout (image-spec, image-layout.md)."""
+    images = {child.digest: child for child in index.children}
+    _only([_name(child) for child in images.values()])
+    (descriptor,) = images.values()
+    layout = _Layout(files)
+    root = layout.manifest(descriptor)
+    if platform and root.is_index:
+        root = layout.manifest(_of_platform(root, platform))
+    layout.add(root)
+    return ArchivedImage(tuple(layout.manifests.values()), tuple(layout.blobs.values()))
+
+
+class _Layout:
+    """What belongs to an image in an OCI layout, each piece once."""
+
+    def __init__(self, files: Files) -> None:
+        self.manifests: dict[Digest, Manifest] = {}
+        self.blobs: dict[Digest, tuple[Descriptor, Member]] = {}
+        self._files = files
+        self._left = _MAX_MANIFESTS_SIZE
+
+    def manifest(self, descriptor: Descriptor) -> Manifest:
+        """Return a manifest, its digest verified."""
+        member = self._member(descriptor)
+        self._left -= member.size
+        if self._left < 0:
+            raise UsageError(f"its manifests have more than {_MAX_MANIFESTS_SIZE} bytes together")
+        raw, digest = member.read(MAX_MANIFEST_SIZE), descriptor.digest
+        if Digest.of(raw, digest.algorithm) != digest:
+            raise UsageError(f"{member.name} holds other bytes than its digest is of")
+        return Manifest.parse(raw, descriptor.media_type, digest.algorithm)
+
+    def add(self, manifest: Manifest, depth: int = 0) -> None:
+        """Add a manifest with all that it names."""
+        if depth > _MAX_DEPTH:
+            raise UsageError("its indexes lie in one another too deeply")
+        for child in manifest.children:
+            if child.digest not in self.manifests and child.distributable:
+                self.add(self.manifest(child), depth + 1)
+        self.manifests[manifest.digest] = manifest
+        for blob in manifest.blobs:
+            if blob.digest not in self.blobs and blob.distributable:
+                self.blobs[blob.digest] = blob, self._member(blob)
+
+    def _member(self, descriptor: Descriptor) -> Member:
+        digest = descriptor.digest
+        member = self._files.find(f"blobs/{digest.algorithm}/{digest.hex}")
+        if member is None:
+            if descriptor.platform:
+                raise UsageError(
+                    f"it lacks the image for {str(descriptor.platform)!r:.80} that its index "
+                    "names: take one that it has by --platform"
+                )
+            raise UsageError(f"it lacks {digest}, which its image names")
+        if member.size != descriptor.size:
+            raise UsageError(f"{member.name} has {member.size} bytes, not {descriptor.size}")
+        return member
+
+
+def _of_platform(index: Manifest, platform: Platform) -> Descriptor:
+    offered = [child for child in index.children if child.platform]
+    for child in offered:
+        if child.platform and platform.matches(child.platform):
+            return child
+    names = sorted({str(child.platform) for child in offered})
+    raise UsageError(f"it has no image for {platform}, only for: {_listed(names)}")
+
+
+def _name(image: Descriptor) -> str:
+    names = (image.annotations.get(key) for key in _NAMES)
+    return next((name for name in names if isinstance(name, str)), str(image.digest))
+
+
+def _only(names: list[str]) -> None:
+    """Raise UsageError unless the archive has one image."""
+    if not names:
+        raise UsageError("it has no image")
+    if len(names) > 1:
+        raise UsageError(f"it has {len(names)} images, and one is wanted: {_listed(names)}")
+
+
+def _listed(names: Iterable[str]) -> str:
+    shown = [f"{name!r:.100}" for name in names]
+    more = ["…"] if len(shown) > _MAX_SHOWN else []
+    return ", ".join(shown[:_MAX_SHOWN] + more) or "none"
+
+
+def _of_docker(files: Files, listed: Member) -> ArchivedImage:
+    """Return the image of a docker-archive (moby's image/spec/v1.2.md, manifest.json)."""
+    images = _json(listed)
+    if not isinstance(images, list) or not all(isinstance(image, dict) for image in images):
+        raise UsageError("its manifest.json is no list of images")
+    _only([_tags(image) for image in images])
+    names = images[0].get("Layers") or []
+    if not isinstance(names, list):
+        raise UsageError("the Layers in its manifest.json are no list")
+    config = _named(files, images[0].get("Config"))
+    raw = config.read(MAX_MANIFEST_SIZE)
+    described = Descriptor(mediatypes.OCI_CONFIG, Digest.of(raw), len(raw))
+    found = [_named(files, name) for name in names]
+    # Layers that are the same have one name, or several that are links.
+    members = {member.offset: member for member in found}
+    hashed = {offset: _layer(member) for offset, member in members.items()}
+    layers = [hashed[member.offset] for member in found]
+    _check(layers, _json(config))
+    manifest = write_manifest(
+        mediatypes.OCI_MANIFEST,
+        config=described.to_json(),
+        layers=[layer.to_json() for layer in layers],
+    )
+    blobs = {described.digest: (described, config)}
+    blobs |= {layer.digest: (layer, members[offset]) for offset, layer in hashed.items()}
+    return ArchivedImage((manifest,), tuple(blobs.values()))
+
+
+def _json(member: Member) -> Any:
+    try:
+        return json.loads(member.read(MAX_MANIFEST_SIZE))
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{member.name!r:.200} is not JSON: {error}") from error
+
+
+def _tags(image: dict[str, Any]) -> str:
+    tags = image.get("RepoTags")
+    return str((isinstance(tags, list) and tags and tags[0]) or image.get("Config"))
+
+
+def _named(files: Files, name: object) -> Member:
+    if not isinstance(name, str) or (member := files.find(name)) is None:
+        raise UsageError(f"it lacks {name!r:.200}, which its manifest.json names")
+    return member
+
+
+def _layer(member: Member) -> Descriptor:
+    """Return the descriptor of a layer, which is a tar, or packed by some who write these."""
+    hasher = Algorithm.SHA256.hasher()
+    kind = mediatypes.OCI_LAYER
+    for number, piece in enumerate(member.pieces()):
+        if number == 0:
+            kind = next((_PACKED[mark] for mark in _PACKED if piece.startswith(mark)), kind)
+        hasher.update(piece)
+    return Descriptor(kind, Digest.finished(Algorithm.SHA256, hasher), member.size)
+
+
+def _check(layers: list[Descriptor], config: object) -> None:
+    """Raise UsageError where the layers are not what their config says (config.md, diff_ids)."""
+    rootfs = config.get("rootfs") if isinstance(config, dict) else None
+    named = rootfs.get("diff_ids") if isinstance(rootfs, dict) else None
+    if not isinstance(named, list | None) or len(named or ()) != len(layers):
+        raise UsageError(f"its config does not name the {len(layers)} layers that it has")
+    for layer, diff_id in zip(layers, named or (), strict=True):
+        if layer.media_type == mediatypes.OCI_LAYER and str(layer.digest) != diff_id:
+            raise UsageError(f"layer {diff_id!r:.100} of it holds other bytes: {layer.digest}")

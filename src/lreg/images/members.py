@@ -1,0 +1,242 @@
+"""The files of an archive by their names: those in a folder, or in a tar that is not unpacked.
+
+An archive may come from anywhere. Of a tar only the headers are read, so many at most; a name is
+looked up among them, and never on the disk. In a folder no link is followed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import gzip
+import os
+import posixpath
+import shutil
+import stat
+import tarfile
+import tempfile
+import zlib
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import IO, TYPE_CHECKING, BinaryIO, Protocol, cast
+
+from lreg.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Iterator
+    from pathlib import Path
+
+_PIECE = 1 << 20
+_GZIP = b"\x1f\x8b"
+# tarfile reads a long name or a pax record whole; a path on Linux has 4,096 bytes at most.
+_MAX_RECORD = 64 << 10
+# Of all headers together, those of 16,000 files.
+_MAX_HEADERS = 8 << 20
+# tarfile gives every file a copy of these.
+_MAX_GLOBAL_HEADERS = 100
+_LARGE_HEADERS = "its tar headers are larger than those of any image"
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One file; iterated, also several times and at once, it gives its bytes in pieces.
+
+    Attributes:
+        name: in the archive.
+        size: in bytes.
+        offset: where its bytes begin in what `open` opens.
+        open: returns a new file descriptor.
+
+    Reading it raises UsageError where it can't be read, or became shorter.
+    """
+
+    name: str
+    size: int
+    offset: int
+    open: Callable[[], int]
+
+    def read(self, limit: int) -> bytes:
+        """Return all of it; raise UsageError where that is more than `limit` bytes."""
+        if self.size > limit:
+            raise UsageError(f"{self.name!r:.200} has {self.size} bytes: {limit} are the most")
+        return b"".join(self.pieces())
+
+    def pieces(self) -> Iterator[bytes]:
+        """Yield its bytes."""
+        with self._opened() as descriptor:
+            for position in range(0, self.size, _PIECE):
+                yield self._piece(descriptor, position)
+
+    async def __aiter__(self) -> AsyncGenerator[bytes, None]:
+        with self._opened() as descriptor:
+            for position in range(0, self.size, _PIECE):
+                yield await asyncio.to_thread(self._piece, descriptor, position)
+
+    @contextmanager
+    def _opened(self) -> Iterator[int]:
+        try:
+            descriptor = self.open()
+        except OSError as error:
+            raise self._unreadable(error) from error
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+    def _piece(self, descriptor: int, position: int) -> bytes:
+        wanted = min(_PIECE, self.size - position)
+        try:
+            piece = os.pread(descriptor, wanted, self.offset + position)
+        except OSError as error:
+            raise self._unreadable(error) from error
+        if len(piece) < wanted:
+            raise UsageError(f"{self.name!r:.200} in the archive ends too early")
+        return piece
+
+    def _unreadable(self, error: OSError) -> UsageError:
+        return UsageError(f"{self.name!r:.200} in the archive can't be read: {error.strerror}")
+
+
+class Files(Protocol):
+    """The files of one archive."""
+
+    def find(self, name: str) -> Member | None:
+        """Return the file of that name, None where there is none.
+
+        Raises:
+            UsageError: there is one, but it is no plain file within the archive.
+        """
+
+
+@contextmanager
+def open_files(path: Path) -> Iterator[Files]:
+    """Give the files of a folder or a tar, also one in gzip; valid within this context.
+
+    Raises:
+        UsageError: it is no tar, or one that no image has.
+        OSError: it can't be read; a tar in gzip is unpacked to a temporary file.
+    """
+    if path.is_dir():
+        yield _Folder(path)
+        return
+    with path.open("rb") as packed:
+        zipped = packed.read(len(_GZIP)) == _GZIP
+        packed.seek(0)
+        if not zipped:
+            yield _Tar(packed)
+            return
+        with tempfile.TemporaryFile() as plain:
+            try:
+                with gzip.GzipFile(fileobj=packed) as unzipped:
+                    shutil.copyfileobj(unzipped, plain, _PIECE)
+            except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+                raise UsageError(f"its gzip is broken: {error}") from error
+            plain.seek(0)
+            yield _Tar(plain)
+
+
+class _Folder:
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def find(self, name: str) -> Member | None:
+        opening = partial(_open_below, self._path, name)
+        try:
+            descriptor = opening()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            reason = "a link" if error.errno == errno.ELOOP else error.strerror
+            raise UsageError(f"{name} can't be read: {reason}") from error
+        try:
+            status = os.fstat(descriptor)
+        finally:
+            os.close(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise UsageError(f"{name} is no file")
+        return Member(name, status.st_size, 0, opening)
+
+
+def _open_below(folder: Path, name: str) -> int:
+    """Open `name` in `folder` for reading; a link on the way there is an error (ELOOP)."""
+    # Opening a pipe waits for who writes to it, unless told not to.
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
+    here = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    for part in name.split("/"):
+        try:
+            there = os.open(part, flags, dir_fd=here)
+        finally:
+            os.close(here)
+        here = there
+    return here
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    offset: int
+    size: int
+    link: str | None = None
+
+
+class _Tar:
+    """The files of a tar; raises UsageError where it is none."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._open = partial(os.dup, file.fileno())
+        self._length = os.fstat(file.fileno()).st_size
+        try:
+            self._entries = dict(_entries(file))
+        except (tarfile.TarError, ValueError, OverflowError, RecursionError) as error:
+            raise UsageError(f"it is no tar: {error}") from error
+
+    def find(self, name: str) -> Member | None:
+        entry = self._entries.get(posixpath.normpath(name))
+        if entry and entry.link:
+            entry = self._entries.get(entry.link)
+        if entry is None:
+            return None
+        if entry.link:
+            raise UsageError(f"{name!r:.200} is a link to a link")
+        if entry.offset + entry.size > self._length:
+            raise UsageError(f"{name!r:.200} goes beyond the end of the tar")
+        return Member(name, entry.size, entry.offset, self._open)
+
+
+def _entries(file: IO[bytes]) -> Iterator[tuple[str, _Entry]]:
+    """Give files and links by their names, one that comes twice a second time."""
+    with tarfile.open(fileobj=cast("BinaryIO", _Headers(file)), mode="r:") as tar:
+        while entry := tar.next():
+            if len(tar.pax_headers) > _MAX_GLOBAL_HEADERS:
+                raise UsageError(_LARGE_HEADERS)
+            # After one of less than nothing, tarfile would go back.
+            if entry.size < 0:
+                raise UsageError("it is no tar: a file in it has a negative size")
+            name, link = posixpath.normpath(entry.name), None
+            if entry.issym():
+                link = posixpath.normpath(posixpath.join(posixpath.dirname(name), entry.linkname))
+            elif entry.islnk():
+                link = posixpath.normpath(entry.linkname)
+            elif not entry.isreg() or entry.issparse():
+                continue
+            yield name, _Entry(entry.offset_data, entry.size, link)
+
+
+class _Headers:
+    """What tarfile may see of a file: so many bytes at once, and in all."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._left = _MAX_HEADERS
+
+    def read(self, count: int) -> bytes:
+        self._left -= count
+        if not 0 <= count <= _MAX_RECORD or self._left < 0:
+            raise UsageError(_LARGE_HEADERS)
+        return self._file.read(count)
+
+    def seek(self, position: int) -> int:
+        return self._file.seek(position)
+
+    def tell(self) -> int:
+        return self._file.tell()
