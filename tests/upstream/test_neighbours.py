@@ -73,3 +73,17 @@ def test_private_content_stays_where_it_is(start: Start, hub: Upstream, quay: Up
         wire.ask("GET", f"/v2/docker.io/private/app/blobs/{sha256(DATA)}").expect(200)
         wire.ask("GET", "/v2/quay.io/evil/app/manifests/v1").expect(200)
         wire.ask("GET", f"/v2/quay.io/evil/app/blobs/{sha256(DATA)}").expect(404)
+
+
+def test_bringing_opens_nothing_private(start: Start, hub: Upstream, quay: Upstream) -> None:
+    """`lreg cache` of an image that names a private blob does not open that to everybody."""
+    hub.put_image("private/app", "v1", DATA)
+    claim(quay, "evil/app")
+    private = {"address": hub.url, "readers": "authenticated"}
+    mirror = start({"docker.io": private, "quay.io": quay.url}, "--no-prefetch")
+    with mirror.wire() as wire:
+        wire.ask("GET", "/v2/docker.io/private/app/manifests/v1").expect(200)
+        wire.ask("GET", f"/v2/docker.io/private/app/blobs/{sha256(DATA)}").expect(200)
+        body = b'{"images": [{"image": "quay.io/evil/app:v1", "platforms": []}], "jobs": 1}'
+        assert b"BLOB_UNKNOWN" in wire.ask("POST", "/lreg/v1/cache", body).expect(200).body
+        wire.ask("GET", f"/v2/quay.io/evil/app/blobs/{sha256(DATA)}").expect(404)

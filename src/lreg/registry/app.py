@@ -61,9 +61,6 @@ class Registry:
         self._records = records
         self._pulls = pulls
         self._allow_delete = allow_delete
-        self._has_private = any(
-            upstream.settings.readers == "authenticated" for upstream in mirror.upstreams.values()
-        )
 
     def handle(self, request: Request) -> Response | Awaitable[Response]:
         """Return the response, at once where what is asked for lies in memory."""
@@ -150,7 +147,7 @@ class Registry:
 
     async def _seen(self, call: Call, request: Request) -> Repositories:
         """Return what whoever sends this call may know of."""
-        if not self._has_private or not isinstance(call, routes.ListRepositories):
+        if not self._mirror.has_private or not isinstance(call, routes.ListRepositories):
             return self._mirror
         knows_all = await self._policy.is_writer(request, "registry:catalog:*")
         return self._mirror if knows_all else listings.Public(self._mirror)

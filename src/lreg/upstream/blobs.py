@@ -72,7 +72,7 @@ class Blobs:
         """
         if error := self._lacking.recall(digest):
             raise error.with_traceback(None)
-        if await self._adopt(digest):
+        if await self.adopt(digest):
             return await self._local.blob(digest)
         self._upstream.respect()
         try:
@@ -87,7 +87,7 @@ class Blobs:
 
     async def whole(self, blob: Descriptor) -> None:
         """Return once a blob of a manifest that is here is here as well, or can't be had."""
-        if not await self._adopt(blob.digest):
+        if not await self.adopt(blob.digest):
             with contextlib.suppress(RegistryError):
                 await self._fills.done(self.wanted(blob))
 
@@ -119,13 +119,13 @@ class Blobs:
     async def _bring_missing(self, manifest: Manifest) -> None:
         self._looked.remember(manifest.digest, True, _LOOKED_SECONDS)
         for blob in manifest.blobs[:_MOST_PREFETCHED]:
-            if blob.distributable and not await self._adopt(blob.digest):
+            if blob.distributable and not await self.adopt(blob.digest):
                 try:
                     self._fills.start(self.wanted(blob), background=True)
                 except RegistryError:
                     return
 
-    async def _adopt(self, digest: Digest) -> bool:
+    async def adopt(self, digest: Digest) -> bool:
         """Link a blob that the store has from elsewhere; return whether it is here now."""
         if self.guarded and not await self._is_ours(digest):
             return False

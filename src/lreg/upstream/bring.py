@@ -106,7 +106,7 @@ async def _current(repository: CachedRepository, reference: Reference) -> Manife
         manifest = _parsed(await repository.local.manifest(reference.digest))
     except ABSENT_HERE:
         manifest = await repository.source.fetch(reference.digest)
-    await repository.local.put_fetched(manifest, reference.tag, time.time())
+    await repository.source.keep(manifest, reference.tag, time.time())
     return manifest
 
 
@@ -170,7 +170,7 @@ class _Carrier:
 
     async def bring(self, blob: Descriptor) -> None:
         """Bring one blob and tell how that goes."""
-        if await self._repository.local.adopt(blob.digest):
+        if await self._repository.source.blobs.adopt(blob.digest):
             # The manifest's own prefetch may have been quicker.
             fetched = self._fills.brought_since(blob.digest, self._began)
             if fetched is None:

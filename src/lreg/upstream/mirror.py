@@ -44,6 +44,7 @@ class Mirror:
         upstreams: the registries that may be asked, by their hosts.
         fills: what is on its way.
         figures: what was done so far.
+        has_private: whether what some upstream has is only for who has logged in here.
     """
 
     def __init__(self, config: Config, local: CachingStore) -> None:
@@ -56,7 +57,7 @@ class Mirror:
         self.upstreams = {
             host: Upstream(settings, config, via) for host, settings in config.upstreams.items()
         }
-        self._has_private = any(
+        self.has_private = any(
             settings.readers == "authenticated" for settings in config.upstreams.values()
         )
         default = config.default_upstream
@@ -122,7 +123,7 @@ class Mirror:
 
     def is_private(self, name: RepositoryName) -> bool:
         """Return whether only who has logged in here may read what a canonical name means."""
-        host = self.names.place(name).host if self._has_private else None
+        host = self.names.place(name).host if self.has_private else None
         return host is not None and self.upstreams[host].settings.readers == "authenticated"
 
     async def repositories(self, limit: int, last: str = "") -> Page[RepositoryName]:
@@ -146,7 +147,7 @@ class Mirror:
             local,
             self.fills,
             prefetch=self.config.prefetch,
-            guarded=self._has_private,
+            guarded=self.has_private,
         )
         source = Source(upstream, place.path, local, blobs)
         return CachedRepository(local, plain, source, self._freshness, self.local, self.figures)

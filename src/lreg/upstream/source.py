@@ -121,11 +121,12 @@ class Source:
                 self._absent.remember(want, problem, ABSENT_SECONDS)
             raise problem from error
         target = tag if isinstance(want, Digest) else want
-        await self._keep(manifest, target, begin)
+        await self.keep(manifest, target, begin)
         self.blobs.prefetch(manifest)
         return manifest
 
-    async def _keep(self, manifest: Manifest, tag: Tag | None, checked: float) -> None:
+    async def keep(self, manifest: Manifest, tag: Tag | None, checked: float) -> None:
+        """Store upstream's manifest as it was at `checked`, in seconds since 1970."""
         try:
             await self._local.put_fetched(manifest, tag, checked, adopt=not self.blobs.guarded)
         except StoreFull as error:
