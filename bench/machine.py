@@ -5,7 +5,12 @@ from __future__ import annotations
 import os
 import platform
 import shutil
+import time
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _IN_MEMORY = {"tmpfs", "ramfs", "overlay"}
@@ -41,6 +46,20 @@ def resident_mb(pid: int) -> float:
             if line.startswith("VmRSS:"):
                 total += int(line.split()[1]) * 1024
     return total / 1e6
+
+
+def highest_mb(pid: int) -> Callable[[Callable[[], None], Callable[[], bool]], float]:
+    """Return what watches a process beside a crowd, and gives its highest resident memory in MB."""
+
+    def beside(ready: Callable[[], None], more: Callable[[], bool]) -> float:
+        ready()
+        most = 0.0
+        while more():
+            most = max(most, resident_mb(pid))
+            time.sleep(0.05)
+        return most
+
+    return beside
 
 
 def evict(path: Path) -> None:

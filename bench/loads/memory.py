@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 from bench import machine
@@ -13,7 +12,7 @@ from bench.loads.pushes import forget, pusher
 from bench.result import Bar, Row
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from bench.run import Run
 
@@ -30,23 +29,11 @@ def measure(run: Run) -> Iterator[Row]:
         with run.serving([peer]) as (server,):
             run.say(f"{_EACH} pushes and pulls at once, {peer.name}")
             server.resume()
-            pid = server.pid
-
-            def beside(
-                ready: Callable[[], None], more: Callable[[], bool], pid: int = pid
-            ) -> float:
-                ready()
-                most = 0.0
-                while more():
-                    most = max(most, machine.resident_mb(pid))
-                    time.sleep(0.05)
-                return most
-
             blobs = [fresh.blob() for _ in range(_EACH)]
             path = blob_path(run.content.giant)
             clients = [pusher(server.target, blob) for blob in blobs]
             clients += [puller(server.target, path, [None]) for _ in range(_EACH)]
-            _, most = crowd_beside(clients, beside)
+            _, most = crowd_beside(clients, machine.highest_mb(server.pid))
             forget(server, blobs)
             highest[peer.name] = [most]
             run.say(f"{most:.0f} MB")

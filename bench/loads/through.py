@@ -132,18 +132,9 @@ def _pulled(server: Server, image: Image, plan: Plan, internet: Internet) -> Pul
     server.start()
     try:
         pid = server.pid
-
-        def beside(ready: Callable[[], None], more: Callable[[], bool]) -> float:
-            ready()
-            most = 0.0
-            while more():
-                most = max(most, machine.resident_mb(pid))
-                time.sleep(0.05)
-            return most
-
         before = machine.cpu_seconds(pid)
         clients = [image_puller(server.target, image)] * plan.clients
-        together, memory = crowd_beside(clients, beside)
+        together, memory = crowd_beside(clients, machine.highest_mb(pid))
         cpu = machine.cpu_seconds(pid) - before
     finally:
         server.stop()
