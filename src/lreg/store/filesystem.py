@@ -7,15 +7,14 @@ import contextlib
 import fcntl
 import logging
 import os
-from collections import OrderedDict
 from typing import TYPE_CHECKING
-from weakref import WeakValueDictionary
 
 from lreg.errors import UsageError
 from lreg.store import files
 from lreg.store.cache import DEFAULT_BUDGET, Meanings, Memory
 from lreg.store.claims import Claims
 from lreg.store.fills import Fills
+from lreg.store.handles import Handles
 from lreg.store.layout import Layout
 from lreg.store.listing import Listings, page_of_repositories
 from lreg.store.referrers import Referrers
@@ -37,7 +36,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_MOST_HANDLES = 1024
 _LONGEST_SWEEP_PAUSE = 3600.0
 
 
@@ -76,9 +74,8 @@ class FilesystemStore:
             self._fills,
             self._uses,
         )
-        self._recent: OrderedDict[str, FiledRepository] = OrderedDict()
-        # One handle a repository, for as long as anybody uses it: it owns the lock on changes.
-        self._handles: WeakValueDictionary[str, FiledRepository] = WeakValueDictionary()
+        # It owns the lock on changes.
+        self._handles = Handles(lambda name: FiledRepository(name, self._shared))
         self._lock = -1
         self._sweeper: asyncio.Task[None] | None = None
 
@@ -109,15 +106,7 @@ class FilesystemStore:
 
     def repository(self, name: RepositoryName) -> FiledRepository:
         """Return a handle on the repository called `name`."""
-        if (handle := self._recent.get(name.text)) is not None:
-            self._recent.move_to_end(name.text)
-            return handle
-        if (handle := self._handles.get(name.text)) is None:
-            handle = self._handles[name.text] = FiledRepository(name, self._shared)
-        self._recent[name.text] = handle
-        if len(self._recent) > _MOST_HANDLES:
-            self._recent.popitem(last=False)
-        return handle
+        return self._handles.get(name)
 
     async def repositories(self, limit: int, last: str = "") -> Page[RepositoryName]:
         """Return up to `limit` repositories after `last`."""

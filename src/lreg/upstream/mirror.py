@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import secrets
-from collections import OrderedDict
 from typing import TYPE_CHECKING
-from weakref import WeakValueDictionary
 
 from lreg import __version__
 from lreg.errors import LoopDetected
+from lreg.store.handles import Handles
 from lreg.upstream.blobs import Blobs
 from lreg.upstream.budget import Budget
 from lreg.upstream.dial import Upstream
@@ -27,9 +26,6 @@ if TYPE_CHECKING:
     from lreg.oci.reference import RepositoryName
     from lreg.store.caching import CachingStore
     from lreg.store.protocol import Page, Repository
-    from lreg.upstream.names import Place
-
-_MOST_HANDLES = 1024
 
 Handle = CachedRepository | PlainRepository | ForeignRepository
 
@@ -66,9 +62,7 @@ class Mirror:
         self._budget = Budget(local, config.cache_size, lambda: self.fills.in_flight)
         self.fills = Fills(config, self.figures, self._budget.grew)
         self._freshness = Freshness(config)
-        self._recent: OrderedDict[str, Handle | Repository] = OrderedDict()
-        # One handle a repository, for as long as anybody uses it: it knows what is under way.
-        self._handles: WeakValueDictionary[str, Handle | Repository] = WeakValueDictionary()
+        self._handles = Handles(self._made)
         self._budget.start()
 
     async def close(self) -> None:
@@ -101,15 +95,7 @@ class Mirror:
 
     def repository(self, name: RepositoryName) -> Handle | Repository:
         """Return a handle on the repository of a canonical name."""
-        if (handle := self._recent.get(name.text)) is not None:
-            self._recent.move_to_end(name.text)
-            return handle
-        if (handle := self._handles.get(name.text)) is None:
-            handle = self._handles[name.text] = self._made(self.names.place(name))
-        self._recent[name.text] = handle
-        if len(self._recent) > _MOST_HANDLES:
-            self._recent.popitem(last=False)
-        return handle
+        return self._handles.get(name)
 
     def cached(self, name: RepositoryName) -> CachedRepository | None:
         """Return the handle on an upstream's repository; None where the name is none of one."""
@@ -130,7 +116,8 @@ class Mirror:
         """Return up to `limit` repositories that are here after `last`."""
         return await self.local.repositories(limit, last)
 
-    def _made(self, place: Place) -> Handle | Repository:
+    def _made(self, name: RepositoryName) -> Handle | Repository:
+        place = self.names.place(name)
         local = self.local.repository(place.name)
         if place.plain:
             if place.host is None:

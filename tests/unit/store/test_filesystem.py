@@ -13,7 +13,7 @@ import pytest
 from lreg.errors import UploadUnknown, UsageError
 from lreg.oci.digest import Algorithm, Digest
 from lreg.oci.reference import RepositoryName
-from lreg.store import files, filesystem
+from lreg.store import files, handles
 from lreg.store.filesystem import FilesystemStore
 from tests.contract.making import NAME, Slow, index, push, source
 
@@ -164,11 +164,11 @@ async def test_many_handles(
     store: FilesystemStore, repository: FiledRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Handles come and go, yet whoever uses a repository shares one handle, and so its lock."""
-    monkeypatch.setattr(filesystem, "_MOST_HANDLES", 3)
+    monkeypatch.setattr(handles, "_MOST_RECENT", 3)
     for number in range(10):
         store.repository(RepositoryName(f"r{number}"))
     assert store.repository(NAME) is repository
-    assert len(store._recent) == 3
+    assert len(store._handles._recent) == 3
 
 
 async def test_nothing_left_behind(store: FilesystemStore, tmp_path: Path) -> None:
