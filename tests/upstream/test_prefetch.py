@@ -45,7 +45,7 @@ def test_manifest_first(start: Start, hub: Upstream) -> None:
 def test_unasked(start: Start, hub: Upstream) -> None:
     """All blobs of an image come though only its manifest was asked for, the config first."""
     hub.hold("some/app", LAYERS, "v1")
-    mirror = start({"docker.io": hub.url}, "--fill-jobs=2")
+    mirror = start({"docker.io": hub.url}, "--fill-jobs=1")
     hub.script.add("GET", "/blobs/", Fault(delay=0.05), ALWAYS)
     with mirror.wire() as wire:
         wire.manifest(NAME, "v1").expect(200)
