@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
-from typing import NoReturn, cast
+from typing import NoReturn
 
 import click
 
 from lreg import __version__
+from lreg.cli.lazy import LazyGroup
 from lreg.errors import LregError
 
 _SERVER, _IMAGES = "The registry here", "Images, in any registry"
 _CACHE = "What the registry here has of others"
+_MAKE = "Images, made and found"
+_NODES = "Nodes"
 
 # What `lreg --help` says, so that it imports none of them: each is `command` in lreg.cli.<name>.
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -40,45 +42,18 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "pulled": (_CACHE, "List what nodes really asked for; write a lock file of it."),
     "missing": (_CACHE, "List what of a lock file is not here."),
     "upstream": (_CACHE, "Show the registries on the internet, and how they are."),
+    "node": (_NODES, "Tell nodes' runtimes where to look, take it back, check that it works."),
+    "spoof": (_NODES, "Print hosts lines that make registries' names mean the one here."),
     "completion": ("The shell", "Print the completion script for bash, zsh or fish."),
 }
 
 
-class LazyGroup(click.Group):
-    """A group that imports a command only when it is the one asked for."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the commands' names in the order of the help."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return the command, imported now; None where there is none of that name."""
-        if cmd_name not in COMMANDS:
-            return None
-        module = importlib.import_module(f"lreg.cli.{cmd_name}")
-        return cast("click.Command", module.command)
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Return what is to run; raise click.UsageError naming the nearest command."""
-        if args[0] not in COMMANDS and not args[0].startswith("-"):
-            import difflib  # noqa: PLC0415 -- for a mistake only
-
-            near = difflib.get_close_matches(args[0], COMMANDS, n=1, cutoff=0)
-            raise click.UsageError(f"there is no command {args[0]!r}; the nearest is {near[0]!r}")
-        return super().resolve_command(ctx, args)
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the commands with one line each, by section."""
-        for section in dict.fromkeys(section for section, _ in COMMANDS.values()):
-            with formatter.section(section):
-                formatter.write_dl(
-                    [(name, line) for name, (at, line) in COMMANDS.items() if at == section]
-                )
-
-
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup,
+    package="lreg.cli",
+    entries=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(__version__, "-V", "--version", message="%(prog)s %(version)s")
 def root() -> None:
     """A container registry on one machine, and the commands to look after it.

@@ -1,0 +1,168 @@
+"""What nodes are to be told: a plan, and the files that come of it."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from lreg.errors import UsageError
+from lreg.kinds import ListenAddress
+from lreg.oci.reference import DOCKER_HUB, DOCKER_HUB_ALIASES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_PORTS = {"http": 80, "https": 443}
+
+
+class Mechanism(Enum):
+    """How a runtime is brought to ask lreg."""
+
+    MIRROR = "mirror"
+    SPOOF_HTTP = "spoof-http"
+    SPOOF_TLS = "spoof-tls"
+
+    @property
+    def spoofs(self) -> bool:
+        """Whether the upstreams' names mean lreg's address on the node."""
+        return self is not Mechanism.MIRROR
+
+
+class Merge(Enum):
+    """How a file comes together with what a node has at its place.
+
+    `OWN`: lreg's alone, whole. `HOSTS`: lines added to /etc/hosts between marks. The others are
+    settings of a file that is its owner's, who may have more in it: `JSON`, `TOML`, `YAML`.
+    """
+
+    OWN = "own"
+    HOSTS = "hosts"
+    JSON = "json"
+    TOML = "toml"
+    YAML = "yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class NodeFile:
+    """A file of a node.
+
+    Attributes:
+        path: where, relative to the node's root: `etc/hosts`.
+        text: what it holds on a node that had none; on another `merge` says what is done with it.
+        merge: see `Merge`.
+        mode: its permissions.
+    """
+
+    path: str
+    text: str
+    merge: Merge = Merge.OWN
+    mode: int = 0o644
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryAddress:
+    """Where nodes reach the registry.
+
+    Attributes:
+        host: a name or an address, without brackets.
+        port: its TCP port.
+        tls: whether it speaks TLS there.
+    """
+
+    host: str
+    port: int
+    tls: bool = False
+
+    @classmethod
+    def parse(cls, text: str) -> RegistryAddress:
+        """Return the address of `HOST[:PORT]` or `http[s]://HOST[:PORT]`; raise UsageError.
+
+        Without a port it is the scheme's; without a scheme it is plain HTTP.
+        """
+        scheme, _, rest = text.rstrip("/").rpartition("://")
+        scheme = scheme or "http"
+        try:
+            parts = urlsplit(f"//{rest}")
+            port = parts.port or _PORTS[scheme]
+        except (KeyError, ValueError):
+            raise UsageError(
+                f"{text!r} is no registry: use HOST:PORT, [v6]:PORT or a URL"
+            ) from None
+        where = ListenAddress.parse(f"{_bracketed(parts.hostname or '')}:{port}")
+        if not where.host or parts.netloc != rest or "@" in rest:
+            raise UsageError(f"{text!r} is no registry: use HOST:PORT, [v6]:PORT or a URL")
+        return cls(where.host, port, scheme == "https")
+
+    @property
+    def ip(self) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+        """The address, or None where it is a name."""
+        try:
+            return ipaddress.ip_address(self.host)
+        except ValueError:
+            return None
+
+    @property
+    def is_ipv6(self) -> bool:
+        """Whether it is an IPv6 literal, which several runtimes can't have."""
+        return self.ip is not None and self.ip.version == 6
+
+    @property
+    def authority(self) -> str:
+        """`HOST:PORT`, an IPv6 address in brackets: what image references begin with."""
+        return f"{_bracketed(self.host)}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        """The base URL, without a slash at the end."""
+        return f"{'https' if self.tls else 'http'}://{self.authority}"
+
+    def __str__(self) -> str:
+        return self.url
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodePlan:
+    """What a node is to be told, whatever its runtime.
+
+    Attributes:
+        registry: where it reaches lreg. Spoofed names mean this address, on the scheme's own port.
+        upstreams: canonical hosts whose images come from lreg, at least one.
+        mechanism: how.
+        fallback: whether the runtime may ask the internet where lreg fails; for mirrors only.
+        ca: the CA of lreg's certificates, PEM; None where no TLS is spoken.
+        version: the runtime's version, such as `1.6.20`; "" where it is not known.
+    """
+
+    registry: RegistryAddress
+    upstreams: tuple[str, ...]
+    mechanism: Mechanism = Mechanism.MIRROR
+    fallback: bool = True
+    ca: str | None = None
+    version: str = ""
+
+    @property
+    def spoofed(self) -> tuple[str, ...]:
+        """The names that are to mean lreg's address; none where nothing is spoofed."""
+        return spoofed_names(self.upstreams) if self.mechanism.spoofs else ()
+
+
+def spoofed_names(upstreams: Iterable[str]) -> tuple[str, ...]:
+    """Return the names that clients look up for these registries, each once, in order.
+
+    docker.io brings along the names under which Docker Hub is asked (runtimes.md, "Names
+    contacted").
+    """
+    names: dict[str, None] = {}
+    for host in upstreams:
+        hub = host == DOCKER_HUB or host in DOCKER_HUB_ALIASES
+        names |= dict.fromkeys(
+            [DOCKER_HUB, *sorted(DOCKER_HUB_ALIASES, reverse=True)] if hub else [host]
+        )
+    return tuple(names)
