@@ -74,12 +74,15 @@ class Config:
     )
     listen: tuple[ListenAddress, ...] = setting(
         LISTEN,
-        "Where to listen: ADDR:PORT, [v6]:PORT, NAME:PORT, :PORT (everywhere) or unix:PATH.",
+        "Where to listen: ADDR:PORT, [v6]:PORT, NAME:PORT, :PORT (everywhere) or unix:PATH. With "
+        "http:// or https:// before it, that whatever tls and tls-cert say.",
         "127.0.0.1:5000",
         many=True,
     )
     tls: str = setting(
-        TLS, "auto: make a private CA, and a certificate for every name listened on.", "off"
+        TLS,
+        "auto: listen with TLS, by certificates of a private CA. https:// in listen has one too.",
+        "off",
     )
     tls_cert: Path | None = setting(PATH, "The server's own certificate chain, PEM; with tls-key.")
     tls_key: Path | None = setting(PATH, "The private key of tls-cert, PEM, not encrypted.")
@@ -140,10 +143,21 @@ class Config:
         """Where the private CA lies that `tls = auto` makes."""
         return self.store / "lreg" / "ca"
 
+    def speaks_tls(self, address: ListenAddress) -> bool:
+        """Return whether TLS is spoken at one of the places to listen."""
+        if address.scheme:
+            return address.scheme == "https"
+        return self.tls != "off" or self.tls_cert is not None
+
     @property
     def has_tls(self) -> bool:
-        """Whether the listeners speak TLS."""
-        return self.tls != "off" or self.tls_cert is not None
+        """Whether any listener speaks TLS."""
+        return any(map(self.speaks_tls, self.listen))
+
+    @property
+    def has_ca(self) -> bool:
+        """Whether any listener has its certificate from the private CA."""
+        return self.has_tls and self.tls_cert is None
 
 
 SETTINGS: tuple[Setting[Any], ...] = settings_of(Config)

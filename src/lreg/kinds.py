@@ -31,6 +31,7 @@ _SERVER = r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+)(?::(\d{1,5}))?"
 _ADDRESS = re.compile(rf"((?:https?://)?{_SERVER})/?", re.ASCII)
 _PROXY = re.compile(rf"http://(?:([^/@:\s]+)(:[^/@\s]*)?@)?({_SERVER})/?", re.ASCII)
 _UNIX = "unix:"
+_SCHEME = re.compile(r"(https?)://(.*)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +69,13 @@ class ListenAddress:
         host: an address without brackets, a name, or "" for every address of both families.
         port: the TCP port; 0 lets the system choose.
         path: the Unix socket; None for TCP. With it, `host` is "" and `port` 0.
+        scheme: `http` or `https`; "" where that is left to the settings for TLS.
     """
 
     host: str
     port: int
     path: Path | None = None
+    scheme: str = ""
 
     @classmethod
     def parse(cls, text: str, folder: Path | None = None) -> ListenAddress:
@@ -82,13 +85,14 @@ class ListenAddress:
         """
         if text.startswith(_UNIX):
             return cls("", 0, _path(text.removeprefix(_UNIX), folder or Path.cwd()))
-        host, colon, port = text.rpartition(":")
+        scheme, place = match.groups() if (match := _SCHEME.fullmatch(text)) else ("", text)
+        host, colon, port = place.rpartition(":")
         if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:
             raise UsageError(
-                f"{text!r} is no place to listen: use ADDR:PORT, [v6]:PORT, NAME:PORT, :PORT "
-                "or unix:PATH"
+                f"{text!r} is no place to listen: use ADDR:PORT, [v6]:PORT, NAME:PORT or :PORT, "
+                "with http:// or https:// before it if need be, or unix:PATH"
             )
-        return cls(_host(host, text), int(port))
+        return cls(_host(host, text), int(port), scheme=scheme)
 
     @property
     def is_wildcard(self) -> bool:
@@ -118,7 +122,8 @@ class ListenAddress:
     def __str__(self) -> str:
         if self.path is not None:
             return f"{_UNIX}{self.path}"
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        scheme = f"{self.scheme}://" if self.scheme else ""
+        return f"{scheme}{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
 
 
 def _host(host: str, text: str) -> str:

@@ -179,3 +179,22 @@ def test_tls_is_known() -> None:
     assert load(None, None, cert).config.has_tls
     assert load(None, None, {"LREG_TLS": "auto"}).config.has_tls
     assert not Config().has_tls
+
+
+@pytest.mark.parametrize(
+    ("listen", "more", "spoken", "ca"),
+    [
+        ("127.0.0.1:1,https://:2,http://:3", {}, (False, True, False), True),
+        ("127.0.0.1:1,http://:2", {"LREG_TLS": "auto"}, (True, False), True),
+        ("http://:1", {"LREG_TLS": "auto"}, (False,), False),
+        (":1,https://:2", {"LREG_TLS_CERT": "/c", "LREG_TLS_KEY": "/k"}, (True, True), False),
+    ],
+)
+def test_each_listener_has_its_scheme(
+    listen: str, more: dict[str, str], spoken: tuple[bool, ...], *, ca: bool
+) -> None:
+    """One server speaks TLS at some places and plain HTTP at others; https needs no more said."""
+    config = load(None, None, {"LREG_LISTEN": listen, **more}).config
+    assert tuple(map(config.speaks_tls, config.listen)) == spoken
+    assert config.has_tls == any(spoken)
+    assert config.has_ca == ca

@@ -42,6 +42,14 @@ def test_addresses(text: str, host: str, port: int) -> None:
     assert str(address) == text
 
 
+@pytest.mark.parametrize("text", ["http://:80", "https://[::1]:443", "https://registry.local:0"])
+def test_addresses_with_a_scheme(text: str) -> None:
+    """A place to listen says whether TLS is spoken there, if it is not left to the settings."""
+    address = ListenAddress.parse(text)
+    assert text.startswith(f"{address.scheme}://")
+    assert str(address) == text
+
+
 def test_unix_sockets() -> None:
     """A Unix socket is named by its path, from the folder that names it."""
     assert ListenAddress.parse("unix:/run/lreg.sock").path == Path("/run/lreg.sock")
@@ -67,6 +75,10 @@ def test_unix_sockets() -> None:
         "-x:1",
         "unix:",
         "unix:a\0b",
+        "http://127.0.0.1",
+        "https://:443/",
+        "ftp://:21",
+        "http://unix:/run/lreg.sock",
         f"{'a' * 254}:1",
     ],
 )

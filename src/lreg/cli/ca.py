@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def command(loaded: Loaded, *, as_path: bool) -> None:
     """Print the certificate of the private CA, PEM, for clients to trust.
 
-    `lreg serve --tls auto` makes it when it starts for the first time.
+    `lreg serve --tls auto`, or one that listens on https://, makes it when it first starts.
     """
     file = loaded.config.ca_folder / CA_FILE
     try:

@@ -53,7 +53,7 @@ def command(loaded: Loaded, *, example: Path | None, log_file: Path | None) -> N
 async def _serve(config: Config, example: Path | None, log_file: Path | None) -> None:
     from lreg.registry.server import serve  # noqa: PLC0415
 
-    ca = config.ca_folder / CA_FILE if config.tls == "auto" else None
+    ca = config.ca_folder / CA_FILE if config.has_ca else None
     is_new = _is_empty(config.store)
     pushes: set[asyncio.Task[None]] = set()
 
@@ -97,7 +97,7 @@ async def _show(url: str, ca: Path | None, example: Path | None) -> None:
             image = str(await push_example(url, example, ca=ca))
         except LregError as error:
             click.echo(f"lreg: the example was not pushed: {error}", err=True)
-    trust = f" --cacert {ca}" if ca else ""
+    trust = f" --cacert {ca}" if ca and url.startswith("https://") else ""
     tools = [tool for tool in _PULLS if shutil.which(tool)] or list(_PULLS)
     click.echo(
         "try, in another shell:\n"

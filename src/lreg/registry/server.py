@@ -39,7 +39,7 @@ async def serve(config: Config, ready: Callable[[list[str]], None]) -> None:
     """
     _raise_file_limit()
     context = tls_context(config)
-    listeners = bind(config.listen, tls=context is not None)
+    listeners = bind(config)
     store = FilesystemStore(config.store, upload_expiry=config.upload_expiry)
     await store.open()
     mirror = Mirror(config, store)
@@ -50,7 +50,7 @@ async def serve(config: Config, ready: Callable[[list[str]], None]) -> None:
     records.connections.set_function(lambda: len(server.connections))
     stop = _stop_signal()
     for sock, endpoint in listeners:
-        await server.listen(sock, endpoint, context)
+        await server.listen(sock, endpoint, context if endpoint.tls else None)
     urls = [endpoint.url for _, endpoint in listeners]
     log.info("server.ready", extra={"urls": " ".join(urls), "store": str(config.store)})
     ready(urls)

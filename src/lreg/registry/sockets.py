@@ -23,15 +23,16 @@ if TYPE_CHECKING:
     from lreg.kinds import ListenAddress
 
 
-def bind(addresses: Iterable[ListenAddress], *, tls: bool) -> list[tuple[socket.socket, Endpoint]]:
-    """Return a bound socket for every address; a name may bring several.
+def bind(config: Config) -> list[tuple[socket.socket, Endpoint]]:
+    """Return a bound socket for every address to listen on; a name may bring several.
 
     Raises:
         UsageError: one can't be had; says which and what to do. None stays open then.
     """
     with contextlib.ExitStack() as stack:
         bound = []
-        for address in addresses:
+        for address in config.listen:
+            tls = config.speaks_tls(address)
             for sock in _bind_unix(address.path) if address.path else _bind_tcp(address):
                 stack.callback(sock.close)
                 bound.append((sock, _endpoint(sock, address, tls=tls)))
@@ -142,7 +143,7 @@ def tls_context(config: Config) -> ssl.SSLContext | None:
     context.options |= ssl.OP_NO_RENEGOTIATION
     context.set_alpn_protocols(["http/1.1"])
     cert, key = config.tls_cert, config.tls_key
-    if config.tls == "auto":
+    if config.has_ca:
         from lreg.certificates import ensure_ca  # noqa: PLC0415 - a server without it starts sooner
 
         cert, key = ensure_ca(config.ca_folder).issue(_names(config.listen))

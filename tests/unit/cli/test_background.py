@@ -198,6 +198,22 @@ def test_the_ca(lreg: Shell) -> None:
     assert lreg("ca", "--path").out.strip() == lreg.state().ca
 
 
+@pytest.mark.client("curl")
+def test_plain_and_encrypted_listeners_in_one_server(lreg: Shell) -> None:
+    """One server speaks HTTP and HTTPS; `status` tells which where, `address` a plain one."""
+    places = [f"{scheme}127.0.0.1:{free_port()}" for scheme in ("https://", "", "http://")]
+    started = lreg("start", *(word for place in places for word in ("--listen", place)))
+    assert started.code == 0, started.err
+    encrypted, bare, plain = lreg.state().urls
+    assert [encrypted, bare, plain] == [places[0], f"http://{places[1]}", places[2]]
+    assert all(f"listening on {url}\n" in lreg("status").out for url in lreg.state().urls)
+    assert f"http://{lreg('address').out}" == f"{bare}\n"
+    trust = ("--cacert", lreg("ca", "--path").out.strip())
+    for url in (encrypted, bare, plain):
+        said = attempt("curl", "--silent", "--show-error", *trust, f"{url}/v2/", env=lreg.env)
+        assert (said.out, said.err) == ("{}", "")
+
+
 def test_config_show_and_path(lreg: Shell, tmp_path: Path) -> None:
     """`config show` names each value's origin and prints a file that can be used."""
     shown = lreg("config", "show", "--listen", ":5001")
