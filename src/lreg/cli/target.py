@@ -17,6 +17,8 @@ from lreg.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from lreg.cli.running import Running
+
 VARIABLE = "LOCAL_REGISTRY"
 _DEFAULT = "127.0.0.1:5000"
 _URL = re.compile(r"https?://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+)(:\d{1,5})?/?")
@@ -53,10 +55,21 @@ def local_registry() -> Target:
     """
     if text := os.environ.get(VARIABLE):
         return parse_target(text)
-    for store in dict.fromkeys((load().config.store, default_store(), Path("/var/lib/lreg"))):
-        if (running := find(store)) and (url := reachable(running.urls)):
-            return _of_url(url, Path(running.ca) if running.ca else None)
+    if (running := running_here()) and (url := reachable(running.urls)):
+        return _of_url(url, Path(running.ca) if running.ca else None)
     return Target(_DEFAULT, insecure=True)
+
+
+def running_here() -> Running | None:
+    """Return the lreg that runs on this user's store or on the system's, if one does over TCP.
+
+    Raises:
+        UsageError: a setting is wrong.
+    """
+    for store in dict.fromkeys((load().config.store, default_store(), Path("/var/lib/lreg"))):
+        if (running := find(store)) and reachable(running.urls):
+            return running
+    return None
 
 
 def parse_target(text: str) -> Target:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -136,8 +136,14 @@ class NodePlan:
         upstreams: canonical hosts whose images come from lreg, at least one.
         mechanism: how.
         fallback: whether the runtime may ask the internet where lreg fails; for mirrors only.
-        ca: the CA of lreg's certificates, PEM; None where no TLS is spoken.
+        ca: the CA of lreg's certificates, PEM; None where no TLS is spoken, or by a certificate
+            that nodes trust already.
         version: the runtime's version, such as `1.6.20`; "" where it is not known.
+        name: a name for the registry, which the node finds in /etc/hosts; "" where it needs none.
+        inner: the runtime on the nodes, where the plan is for what carries files to them.
+
+    Raises:
+        UsageError: what is said does not go together.
     """
 
     registry: RegistryAddress
@@ -146,6 +152,32 @@ class NodePlan:
     fallback: bool = True
     ca: str | None = None
     version: str = ""
+    name: str = ""
+    inner: str = "containerd"
+
+    def __post_init__(self) -> None:
+        if not self.upstreams:
+            raise UsageError("name at least one upstream whose images are to come from lreg")
+        if self.hosts and self.registry.ip is None:
+            raise UsageError(
+                f"/etc/hosts takes an address, and {self.registry.host!r} is a name: "
+                "give the registry by its address"
+            )
+        if self.mechanism is Mechanism.SPOOF_TLS and self.ca is None:
+            raise UsageError(
+                "spoof-tls needs the CA that nodes are to trust: give it with --ca "
+                "(`lreg ca` prints it where lreg runs)"
+            )
+
+    @property
+    def endpoint(self) -> RegistryAddress:
+        """Where the runtime is told that the registry is: by its name if it is given one."""
+        return replace(self.registry, host=self.name or self.registry.host)
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The names that /etc/hosts is to give lreg's address."""
+        return (*self.spoofed, self.name) if self.name else self.spoofed
 
     @property
     def spoofed(self) -> tuple[str, ...]:

@@ -1,0 +1,36 @@
+"""What is known of a runtime, whatever it is to be told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from lreg.node.plan import Mechanism, NodeFile, NodePlan
+
+Emit = Callable[[NodePlan], Iterable[NodeFile]]
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """A container runtime, or a tool that sets nodes up.
+
+    Attributes:
+        name: by which commands call it.
+        title: by which its makers do.
+        emit: gives the files of a plan, for a node that had none of them; raises UsageError with
+            the reason where it can't work, and what does.
+        needs: by mechanism, what has to hold besides the files, in words; a mechanism that is
+            absent can't work.
+        cannot: by mechanism, what it can't do, in words.
+        reload: the commands after which it heeds the files, to be run in this order.
+        on_node: whether the files lie on the node itself; else they are for the machine where
+            nodes are made.
+    """
+
+    name: str
+    title: str
+    emit: Emit
+    needs: Mapping[Mechanism, str]
+    cannot: Mapping[Mechanism, str] = field(default_factory=dict)
+    reload: tuple[tuple[str, ...], ...] = ()
+    on_node: bool = True
