@@ -111,8 +111,14 @@ class RegistryAddress:
 
     @property
     def authority(self) -> str:
-        """`HOST:PORT`, an IPv6 address in brackets: what image references begin with."""
+        """`HOST:PORT`, an IPv6 address in brackets."""
         return f"{_bracketed(self.host)}:{self.port}"
+
+    @property
+    def image_host(self) -> str:
+        """What image references begin with: the port is left out where it is the scheme's own."""
+        own = _PORTS["https" if self.tls else "http"]
+        return _bracketed(self.host) if self.port == own else self.authority
 
     @property
     def url(self) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from lreg.node.plan import Mechanism, NodeFile, NodePlan
 
+Commands = tuple[tuple[str, ...], ...]
 Emit = Callable[[NodePlan], Iterable[NodeFile]]
 
 
@@ -22,7 +23,8 @@ class Runtime:
         needs: by mechanism, what has to hold besides the files, in words; a mechanism that is
             absent can't work.
         cannot: by mechanism, what it can't do, in words.
-        reload: the commands after which it heeds the files, to be run in this order.
+        reload: by mechanism, the commands after which it heeds the files, to be run in this
+            order; nothing where it needs none.
         on_node: whether the files lie on the node itself; else they are for the machine where
             nodes are made.
     """
@@ -32,5 +34,10 @@ class Runtime:
     emit: Emit
     needs: Mapping[Mechanism, str]
     cannot: Mapping[Mechanism, str] = field(default_factory=dict)
-    reload: tuple[tuple[str, ...], ...] = ()
+    reload: Mapping[Mechanism, Commands] = field(default_factory=dict)
     on_node: bool = True
+
+
+def always(*commands: tuple[str, ...]) -> Mapping[Mechanism, Commands]:
+    """Return `Runtime.reload` where it is the same by every mechanism."""
+    return dict.fromkeys(Mechanism, commands)

@@ -7,7 +7,9 @@ import click
 from lreg.cli.lazy import LazyGroup
 
 _SECTION = "Commands"
-COMMANDS: dict[str, tuple[str, str]] = {}
+COMMANDS: dict[str, tuple[str, str]] = {
+    "emit": (_SECTION, "Print or write the files that tell a runtime where to look."),
+}
 
 
 @click.group(cls=LazyGroup, package="lreg.cli.node", entries=COMMANDS)

@@ -34,6 +34,16 @@ def plan_options(function: F) -> F:
     """
 
     @functools.wraps(function)
+    def wrapped(make: Callable[[], NodePlan], **options: Any) -> Any:
+        return function(make(), **options)
+
+    return cast("F", plan_options_when_asked(wrapped))
+
+
+def plan_options_when_asked(function: F) -> F:
+    """Give a command the same options; its first argument makes the NodePlan, and may raise."""
+
+    @functools.wraps(function)
     def wrapped(
         *,
         registry: str | None,
@@ -45,18 +55,20 @@ def plan_options(function: F) -> F:
         ca: Path | None,
         **options: Any,
     ) -> Any:
-        how = Mechanism(mechanism)
-        address, own_ca = _registry(registry, how)
-        plan = NodePlan(
-            registry=address,
-            upstreams=_upstreams(upstream),
-            mechanism=how,
-            fallback=fallback,
-            ca=_ca(ca) or own_ca,
-            version=for_version,
-            name=_name(registry_name),
-        )
-        return function(plan, **options)
+        def make() -> NodePlan:
+            how = Mechanism(mechanism)
+            address, own_ca = _registry(registry, how)
+            return NodePlan(
+                registry=address,
+                upstreams=_upstreams(upstream),
+                mechanism=how,
+                fallback=fallback,
+                ca=_ca(ca) or own_ca,
+                version=for_version,
+                name=_name(registry_name),
+            )
+
+        return function(make, **options)
 
     decorated: Any = wrapped
     for option in reversed(_OPTIONS):

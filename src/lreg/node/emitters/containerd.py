@@ -1,0 +1,60 @@
+"""containerd 1.x and 2.x: `config.toml` and `certs.d`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lreg.node.emitters.forms import at_least
+from lreg.node.emitters.hosts_toml import certs_d
+from lreg.node.hosts import hosts_file
+from lreg.node.plan import Mechanism, Merge, NodeFile
+from lreg.node.runtime import Runtime, always
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lreg.node.plan import NodePlan
+
+_CONFIG = "etc/containerd/config.toml"
+_CERTS = "etc/containerd/certs.d"
+_CA = "etc/containerd/lreg-ca.crt"
+# A colon-separated list of folders, 2.2's own default, is broken in 2.3's transfer service.
+_FOLDER = f'  config_path = "/{_CERTS}"\n'
+_VERSION_2 = f'version = 2\n\n[plugins."io.containerd.grpc.v1.cri".registry]\n{_FOLDER}'
+_VERSION_3 = (
+    f"version = 3\n\n[plugins.'io.containerd.cri.v1.images'.registry]\n{_FOLDER}"
+    f"\n[plugins.'io.containerd.transfer.v1.local']\n{_FOLDER}"
+)
+
+
+def config_toml(version: str) -> str:
+    """Return the config.toml that points a containerd of this version to certs.d.
+
+    containerd 2.x takes the form of 1.x too, which is what a version that is not known gets.
+    """
+    return _VERSION_3 if at_least(version, 2) else _VERSION_2
+
+
+def containerd(plan: NodePlan) -> Iterator[NodeFile]:
+    """Yield the files; raise UsageError for an IPv6 mirror that it can't have."""
+    yield NodeFile(_CONFIG, config_toml(plan.version), Merge.TOML)
+    yield from certs_d(plan, _CERTS, _CA, ipv6=at_least(plan.version, 2))
+    yield from hosts_file(plan)
+
+
+_RESTART = "one restart, for config.toml; it reads certs.d at every pull"
+
+CONTAINERD = Runtime(
+    name="containerd",
+    title="containerd",
+    emit=containerd,
+    needs={
+        Mechanism.MIRROR: _RESTART,
+        Mechanism.SPOOF_HTTP: f"lreg on port 80; {_RESTART}",
+        Mechanism.SPOOF_TLS: f"lreg on port 443 and its CA; {_RESTART}",
+    },
+    cannot={
+        Mechanism.MIRROR: "1.x: an IPv6 address with fallback; `ctr` without --hosts-dir heeds none"
+    },
+    reload=always(("systemctl", "restart", "containerd")),
+)

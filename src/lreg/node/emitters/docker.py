@@ -1,0 +1,112 @@
+"""Docker Engine: daemon.json, certs.d, and hosts.toml for its containerd image store."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from lreg.errors import UsageError
+from lreg.node.emitters.forms import at_least
+from lreg.node.emitters.hosts_toml import certs_d
+from lreg.node.hosts import hosts_file
+from lreg.node.plan import Mechanism, Merge, NodeFile
+from lreg.node.runtime import Runtime
+from lreg.oci.reference import DOCKER_HUB
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lreg.node.plan import NodePlan
+
+_CERTS = "etc/docker/certs.d"
+_CA = "etc/docker/lreg-ca.crt"
+# Debian's and Alpine's place for a CA of the system, and Red Hat's.
+_SYSTEM_CAS = (
+    "usr/local/share/ca-certificates/lreg.crt",
+    "etc/pki/ca-trust/source/anchors/lreg.crt",
+)
+
+
+def docker(plan: NodePlan) -> Iterator[NodeFile]:
+    """Yield the files; raise UsageError for what its version can't be told."""
+    if plan.mechanism is Mechanism.MIRROR:
+        _check_mirror(plan)
+    yield from _daemon_json(plan)
+    if plan.mechanism is Mechanism.MIRROR and at_least(plan.version, 29) is not False:
+        yield from certs_d(plan, _CERTS, _CA, ipv6=True)
+    yield from _trust(plan)
+    yield from hosts_file(plan)
+
+
+def _check_mirror(plan: NodePlan) -> None:
+    # Engine 29 is the first whose fresh installation has the containerd image store.
+    if at_least(plan.version, 29) is not False:
+        return
+    if others := [host for host in plan.upstreams if host != DOCKER_HUB]:
+        raise UsageError(
+            f"Docker {plan.version} has mirrors for docker.io only, {others[0]} would come from "
+            "the internet: use --upstream docker.io, --mechanism spoof-http or spoof-tls, or "
+            "--for-version 29 where its containerd image store is on"
+        )
+    if not plan.fallback:
+        raise UsageError(
+            f"Docker {plan.version} always falls back from a mirror to docker.io: use --mechanism "
+            "spoof-http or spoof-tls"
+        )
+
+
+def _daemon_json(plan: NodePlan) -> Iterator[NodeFile]:
+    settings: dict[str, list[str]] = {}
+    if DOCKER_HUB in plan.upstreams:
+        if plan.mechanism is Mechanism.MIRROR:
+            settings["registry-mirrors"] = [plan.endpoint.url]
+        elif plan.mechanism is Mechanism.SPOOF_HTTP:
+            # Nothing else makes Docker ask its Hub in plain HTTP.
+            settings["registry-mirrors"] = [f"http://{DOCKER_HUB}"]
+    insecure = [] if plan.endpoint.tls else [plan.endpoint.image_host]
+    if plan.mechanism is Mechanism.SPOOF_HTTP:
+        insecure += plan.upstreams
+    if insecure:
+        settings["insecure-registries"] = insecure
+    if settings:
+        text = f"{json.dumps(settings, indent=2)}\n"
+        yield NodeFile("etc/docker/daemon.json", text, Merge.JSON)
+
+
+def _trust(plan: NodePlan) -> Iterator[NodeFile]:
+    """Yield the CA for each host that is asked in TLS and is lreg."""
+    if plan.ca is None:
+        return
+    spoofed = plan.upstreams if plan.mechanism is Mechanism.SPOOF_TLS else ()
+    own = (plan.endpoint.image_host,) if plan.endpoint.tls else ()
+    for host in (*spoofed, *own):
+        yield NodeFile(f"{_CERTS}/{host}/lreg-ca.crt", plan.ca)
+    if DOCKER_HUB in spoofed:
+        # Without the containerd image store Docker heeds no other CA for its Hub.
+        for path in _SYSTEM_CAS:
+            yield NodeFile(path, plan.ca)
+
+
+_RELOAD = ("systemctl", "reload", "docker")
+_UPDATE_CAS = "command -v update-ca-certificates && update-ca-certificates || update-ca-trust"
+
+DOCKER = Runtime(
+    name="docker",
+    title="Docker Engine",
+    emit=docker,
+    needs={
+        Mechanism.MIRROR: "a reload; for others than docker.io 29 with its containerd image store",
+        Mechanism.SPOOF_HTTP: "lreg on port 80; a reload",
+        Mechanism.SPOOF_TLS: "lreg on port 443 and its CA, for docker.io among the system's; "
+        "update-ca-certificates (update-ca-trust) and a restart",
+    },
+    cannot={
+        Mechanism.MIRROR: "before 29, or without its containerd image store: others than "
+        "docker.io; --no-fallback"
+    },
+    reload={
+        Mechanism.MIRROR: (_RELOAD,),
+        Mechanism.SPOOF_HTTP: (_RELOAD,),
+        Mechanism.SPOOF_TLS: (("sh", "-c", _UPDATE_CAS), ("systemctl", "restart", "docker")),
+    },
+)

@@ -1,0 +1,58 @@
+"""What the emitters have in common: versions, quoted text, the CA's file, a fallback's server."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+from lreg.errors import UsageError
+from lreg.node.plan import Mechanism, NodeFile
+from lreg.oci.reference import DOCKER_HUB
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from lreg.node.plan import NodePlan
+
+# Where Docker Hub's images are; runtimes know of it by themselves only where no file is.
+_HUB_SERVER = "registry-1.docker.io"
+
+
+def at_least(version: str, *wanted: int) -> bool | None:
+    """Return whether a version such as `v1.6.20~ds1` is `wanted` or later; None if none is told.
+
+    Raises:
+        UsageError: the text does not begin with a version.
+    """
+    if not version:
+        return None
+    if not (match := re.match(r"v?(\d+(?:\.\d+)*)", version)):
+        raise UsageError(f"{version!r} is no version, such as 1.6.20")
+    return tuple(map(int, match[1].split("."))) >= wanted
+
+
+def quoted(text: str) -> str:
+    """Return a string as TOML, JSON and YAML write it."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+def listed(texts: Iterable[str]) -> str:
+    """Return a list of strings as TOML writes it on one line."""
+    return f"[{', '.join(map(quoted, texts))}]"
+
+
+def ca_file(plan: NodePlan, path: str) -> Iterator[NodeFile]:
+    """Yield lreg's CA as a file at `path`, if the plan has one."""
+    if plan.ca is not None:
+        yield NodeFile(path, plan.ca)
+
+
+def upstream_server(host: str) -> str:
+    """Return the URL at which an upstream itself is."""
+    return f"https://{_HUB_SERVER if host == DOCKER_HUB else host}"
+
+
+def spoofed_server(plan: NodePlan, host: str) -> str:
+    """Return the URL under which a spoofed name is asked."""
+    return f"{'http' if plan.mechanism is Mechanism.SPOOF_HTTP else 'https'}://{host}"

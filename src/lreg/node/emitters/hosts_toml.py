@@ -1,0 +1,64 @@
+"""containerd's `certs.d/<host>/hosts.toml` (its docs/hosts.md), which several tools read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lreg.errors import UsageError
+from lreg.node.emitters.forms import ca_file, quoted, spoofed_server, upstream_server
+from lreg.node.plan import NodeFile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lreg.node.plan import NodePlan
+
+
+def certs_d(plan: NodePlan, folder: str, ca: str, *, ipv6: bool | None) -> Iterator[NodeFile]:
+    """Yield a hosts.toml for each upstream and for the registry itself, and the CA.
+
+    Args:
+        plan: what is to be told.
+        folder: the folder of these files, relative to the root, such as etc/containerd/certs.d.
+        ca: where the CA lies, relative to the root.
+        ipv6: whether an IPv6 address is understood as a mirror; None where that is not known.
+
+    Raises:
+        UsageError: the registry's address can't be a mirror.
+    """
+    if plan.endpoint.is_ipv6 and plan.fallback and not plan.mechanism.spoofs and not ipv6:
+        raise UsageError(
+            "containerd 1.x takes a file with an IPv6 address as a mirror for none and silently "
+            "asks the internet: give lreg a name by --registry-name, or leave the fallback out by "
+            "--no-fallback, or say --for-version 2.0 where containerd is that new"
+        )
+    yield from ca_file(plan, ca)
+    trusted = f"/{ca}" if plan.ca is not None else None
+    for host in plan.upstreams:
+        yield NodeFile(f"{folder}/{host}/hosts.toml", _upstream(plan, host, trusted))
+    own = _only(plan.endpoint.url, trusted if plan.endpoint.tls else None)
+    yield NodeFile(f"{folder}/{plan.endpoint.image_host}/hosts.toml", own)
+
+
+def _upstream(plan: NodePlan, host: str, ca: str | None) -> str:
+    if plan.mechanism.spoofs:
+        return _only(spoofed_server(plan, host), ca)
+    if not plan.fallback:
+        return _only(plan.endpoint.url, ca)
+    # Without "resolve" tags would go to the server.
+    return (
+        f"server = {quoted(upstream_server(host))}\n\n"
+        f"[host.{quoted(plan.endpoint.url)}]\n"
+        '  capabilities = ["pull", "resolve"]\n'
+        f"{_ca('  ', ca)}"
+    )
+
+
+def _only(server: str, ca: str | None) -> str:
+    # containerd 1.6 refuses a file without any [host].
+    return f"server = {quoted(server)}\n{_ca('', ca)}\n[host]\n"
+
+
+def _ca(indent: str, path: str | None) -> str:
+    # Beside an http:// address it would make containerd 1.7 try TLS first.
+    return f"{indent}ca = {quoted(path)}\n" if path else ""
