@@ -101,7 +101,11 @@ def _content(media_type: str, value: object) -> Content:
 
 def image(*layers: Mapping[str, bytes], architecture: str = "amd64", docker: bool = False) -> Image:
     """Return an image of those layers, of Docker's schema 2 if asked to."""
-    tars = tuple(tar(files) for files in layers)
+    return layered(*map(tar, layers), architecture=architecture, docker=docker)
+
+
+def layered(*tars: bytes, architecture: str = "amd64", docker: bool = False) -> Image:
+    """Return an image whose layers are those tars; see `image`."""
     config = _content(
         DOCKER_CONFIG if docker else OCI_CONFIG,
         {

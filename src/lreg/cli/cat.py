@@ -1,0 +1,41 @@
+"""`lreg cat`: one file of an image."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from lreg.cli.access import Access
+from lreg.cli.complete import images
+from lreg.cli.looking import looking_options
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lreg.images.contents.layers import Layers
+    from lreg.oci.platform import Platform
+
+
+@click.command(epilog="Example: lreg cat alpine:3.20 /etc/os-release")
+@click.argument("image", shell_complete=images)
+@click.argument("path")
+@looking_options
+def command(
+    image: str, path: str, *, platform: Platform | None, insecure: bool, ca: Path | None
+) -> None:
+    """Print the file PATH of IMAGE as a container would read it, links followed.
+
+    Layers below the one that has it are not fetched.
+    """
+    from lreg.cli.contents import look_into  # noqa: PLC0415 -- `--help` needs no client
+    from lreg.images.contents.find import open_file  # noqa: PLC0415
+
+    def show(layers: Layers) -> None:
+        with open_file(layers, path) as content:
+            shutil.copyfileobj(content, sys.stdout.buffer)
+            sys.stdout.buffer.flush()
+
+    look_into((image,), Access(insecure, ca), platform, show)

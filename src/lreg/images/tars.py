@@ -1,0 +1,77 @@
+"""The headers of a tar that may come from anywhere, in bounded memory and time."""
+
+from __future__ import annotations
+
+import tarfile
+from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
+
+from lreg.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# tarfile reads a long name or a pax record whole; a path on Linux has 4,096 bytes at most.
+_MAX_RECORD = 64 << 10
+# tarfile gives every file a copy of these.
+_MAX_GLOBAL_HEADERS = 100
+
+
+class TarBytes(Protocol):
+    """What a tar is read from: forward only."""
+
+    def read(self, count: int, /) -> bytes:
+        """Return the next bytes, so many unless they end before."""
+
+    def seek(self, position: int, /) -> int:
+        """Go forward to a position."""
+
+    def tell(self) -> int:
+        """Return the position."""
+
+
+def tar_headers(file: TarBytes, most: int) -> Iterator[tarfile.TarInfo]:
+    """Yield the header of every file; between two of them its content can be read from `file`.
+
+    Args:
+        file: the tar, from its beginning.
+        most: how many bytes of headers there may be.
+
+    Raises:
+        UsageError: it is no tar, or one that no image has.
+    """
+    try:
+        with tarfile.open(fileobj=cast("BinaryIO", _Headers(file, most)), mode="r:") as tar:
+            while entry := tar.next():
+                # tarfile would remember all of them.
+                vars(tar)["members"].clear()
+                if len(tar.pax_headers) > _MAX_GLOBAL_HEADERS:
+                    raise UsageError(_LARGE)
+                # After one of less than nothing, tarfile would go back.
+                if entry.size < 0:
+                    raise UsageError("it is no tar: a file in it has a negative size")
+                yield entry
+    except (tarfile.TarError, ValueError, OverflowError, RecursionError) as error:
+        raise UsageError(f"it is no tar: {error}") from error
+
+
+_LARGE = "its tar headers are larger than those of any image"
+
+
+class _Headers:
+    """What tarfile may see of a file: so many bytes at once, and in all."""
+
+    def __init__(self, file: TarBytes, most: int) -> None:
+        self._file = file
+        self._left = most
+
+    def read(self, count: int) -> bytes:
+        self._left -= count
+        if not 0 <= count <= _MAX_RECORD or self._left < 0:
+            raise UsageError(_LARGE)
+        return self._file.read(count)
+
+    def seek(self, position: int) -> int:
+        return self._file.seek(position)
+
+    def tell(self) -> int:
+        return self._file.tell()
