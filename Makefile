@@ -1,7 +1,7 @@
 # Everything works from a fresh checkout: what is missing is installed first, into .venv.
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help install run test check conformance bench reference constraints clean
+.PHONY: help install run test test-quick check conformance bench reference constraints clean
 
 # The newest Python here that is new enough.
 ifndef PYTHON
@@ -11,10 +11,13 @@ endif
 BIN := .venv/bin
 READY := .venv/ready
 CHECKED := src tests $(wildcard bench)
+# Most tests wait more than they compute, so three share two cores.
+SIDE_BY_SIDE := -n 3 --dist loadfile --no-loadscope-reorder
 
 help:
 	@echo "make run          start the registry on 127.0.0.1:5000, with an example image in it"
 	@echo "make test         run every test, real clients included"
+	@echo "make test-quick   run what needs no real client, in two minutes"
 	@echo "make check        lint, format, types"
 	@echo "make conformance  run the official OCI suite (needs Go)"
 	@echo "make bench        measure beside other registries (needs Go)"
@@ -38,7 +41,11 @@ run: $(READY)
 
 test: $(READY)
 	@tests/install-clients
-	$(BIN)/pytest
+	$(BIN)/pytest $(SIDE_BY_SIDE) -m "not alone"
+	$(BIN)/pytest -m alone
+
+test-quick: $(READY)
+	$(BIN)/pytest $(SIDE_BY_SIDE) -m "not alone and not client"
 
 check: $(READY)
 	$(BIN)/ruff check $(CHECKED)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -17,15 +18,40 @@ from tests.support.registries import Namespace, Running, start_docker_registry, 
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.support.clients import Client
 
 MISSING = pytest.StashKey[dict[str, str]]()
 
+# Where the files are that take longest: so that none of them is the last to begin.
+LONG = ("vm", "nodes", "crash", "upstream", "clients", "interop", "server")
+
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[MISSING] = {}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes long."""
+    tests = Path(__file__).parent
+
+    def place(item: pytest.Item) -> int:
+        folder = item.path.relative_to(tests).parts[0]
+        return LONG.index(folder) if folder in LONG else len(LONG)
+
+    items.sort(key=place)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Let xdist's worker, where this is one, tell what it missed."""
+    if output := getattr(session.config, "workeroutput", None):
+        output["missing"] = session.config.stash[MISSING]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Hear what a worker of xdist's missed; one that crashed says nothing."""
+    node.config.stash[MISSING] |= getattr(node, "workeroutput", {}).get("missing", {})
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -36,8 +36,8 @@ def upload_path(registry: Running, repository: str) -> str:
 
 
 def settles(registry: Running, files: int) -> bool:
-    """Return whether the server comes back to that many open files in five seconds."""
-    deadline = time.monotonic() + 5
+    """Return whether the server comes back to that many open files in twenty seconds."""
+    deadline = time.monotonic() + 20
     while registry.process.open_files() > files:
         if time.monotonic() > deadline:
             return False
@@ -124,8 +124,8 @@ def test_slow_readers_stop_nobody(registry: Running, repository: str) -> None:
             wire.pull(repository, "v1")
             wire.push_blob(repository, b"%d" % number)
             times.append(time.monotonic() - start)
-        assert sorted(times)[25] < 0.5
-        assert max(times) < 5
+        assert sorted(times)[25] < 1
+        assert max(times) < 20
 
 
 def test_slow_reader_gets_everything(registry: Running, repository: str) -> None:

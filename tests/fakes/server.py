@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 from tests.fakes.faults import Fault, Reply, Script, Seen
 from tests.fakes.sending import send
+from tests.support.processes import free_port
 
 if TYPE_CHECKING:
     import ssl
@@ -27,7 +28,7 @@ class ScriptedServer:
         seen: every request, in the order in which their answers began.
         sent: how many bytes of bodies were written.
         links: how many connections were accepted.
-        port: chosen by the system at first, kept when it is left and entered again.
+        port: one that was free; kept when it is left and entered again.
     """
 
     def __init__(self, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> None:
@@ -52,10 +53,10 @@ class ScriptedServer:
         return f"{'https' if self._tls else 'http'}://{self.host}"
 
     async def __aenter__(self) -> Self:
+        self.port = self.port or free_port(self._host)
         self._server = await asyncio.start_server(
             self._connected, self._host, self.port, ssl=self._tls
         )
-        self.port = self._server.sockets[0].getsockname()[1]
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
+import random
 import socket
 import subprocess
 import time
@@ -11,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 
@@ -52,11 +54,28 @@ def run(*argv: str, env: Mapping[str, str], stdin: bytes = b"", cwd: Path | None
     return said
 
 
-def free_port() -> int:
-    """Return a TCP port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def _ports() -> Iterator[int]:
+    """Give ports for ever, each as late again as can be.
+
+    They lie below those that Linux gives to connections and to who asks for any port, and xdist's
+    workers share them out: nobody else takes one between its choice and its use.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    mine = range(10_000 + worker, 32_768, workers)
+    return itertools.cycle(random.sample(mine, len(mine)))
+
+
+_PORTS = _ports()
+
+
+def free_port(address: str = "127.0.0.1") -> int:
+    """Return a TCP port that nothing listens on at that address of this machine."""
+    while True:
+        port = next(_PORTS)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind((address, port))
+            return port
 
 
 class Program:

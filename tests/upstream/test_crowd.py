@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.fakes.faults import ALWAYS, Fault
 from tests.support.crowds import crowd
 from tests.support.downloads import download
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from tests.fakes.upstream import Upstream
     from tests.support.mirrors import Start
     from tests.support.registries import Running
+
+pytestmark = pytest.mark.alone
 
 MIB = 1 << 20
 CLIENTS = 16

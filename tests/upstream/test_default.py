@@ -93,6 +93,6 @@ def test_default_out_of_reach(start: Start, stage: Stage, hub: Upstream, offline
         begin = time.monotonic()
         for number in range(5):
             wire.manifest("library/app", f"v{number}").expect(404)
-        assert time.monotonic() - begin < 2
+        assert time.monotonic() - begin < 10
         wire.push("library/app", hello("mine"), "v1")
         assert wire.pull("library/app", "v1") == hello("mine").manifest.digest

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-import time
 from typing import TYPE_CHECKING
 
 from lreg.oci import mediatypes
 from tests.fakes.faults import ALWAYS, Fault
 from tests.support.downloads import download
 from tests.support.images import noise, sha256
+from tests.support.processes import eventually
 
 if TYPE_CHECKING:
     from lreg.oci.manifest import Manifest
@@ -43,7 +43,7 @@ def test_a_neighbour_that_lacks_it(start: Start, hub: Upstream, quay: Upstream) 
 
     other = threading.Thread(target=ask)
     other.start()
-    time.sleep(0.2)
+    eventually(lambda: quay.requests("GET", "/blobs/"))
     assert download(mirror, f"/v2/docker.io/some/app/blobs/{sha256(DATA)}").digest == sha256(DATA)
     other.join()
     assert lacking == [404]

@@ -54,6 +54,7 @@ def test_a_fill_over_tls(start: Start, hub: Upstream, ca: Path, tls: bool) -> No
     assert len(DATA) <= hub.sent < 1.1 * len(DATA)
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("tls", [False, True], ids=["plain-clients", "tls-clients"])
 def test_a_slow_fill_over_tls(start: Start, hub: Upstream, ca: Path, tls: bool) -> None:
     """What has come goes on at once, not in large pieces now and then."""

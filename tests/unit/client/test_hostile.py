@@ -105,7 +105,7 @@ async def ask_all(upstream: Upstream, reply: Reply) -> list[BaseException | None
         upstream.script.add("", f"/v2/{NAME}/", Fault(reply=reply), times=99)
         begin = time.monotonic()
         outcomes = await everything(registry.repository(RepositoryName.parse(NAME)))
-        assert time.monotonic() - begin < 15
+        assert time.monotonic() - begin < 30
         upstream.script.clear()
         assert await registry.ping()
     return outcomes
@@ -208,7 +208,7 @@ async def test_endless_heads(answer: bytes) -> None:
 
 def test_nothing_takes_long() -> None:
     """Headers as long as they can be are read in no time."""
-    began = time.monotonic()
+    began = time.thread_time()
     for text in (*CHALLENGES, 'a="\\"' * 13_000, "a =  " * 13_000, ("a" + " " * 99) * 650):
         parse_challenges(text)
     for text in (
@@ -219,4 +219,4 @@ def test_nothing_takes_long() -> None:
     ):
         next_page({"Link": text})
     assert len(Headers([(b"a", b"")] * 50_000)["A"]) == 99_998
-    assert time.monotonic() - began < 2
+    assert time.thread_time() - began < 2

@@ -53,7 +53,7 @@ async def test_tls_is_found(secure: Upstream) -> None:
     async with Registry(secure.host, credentials=Only(None)) as registry:
         with pytest.raises(Unavailable, match="is not trusted"):
             await registry.ping()
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 10
 
 
 async def test_tls_as_go_tells_it(upstream: Upstream) -> None:
