@@ -206,3 +206,17 @@ async def test_a_stop_takes_its_grace(
         assert sorted(app.done) == [(200, 4), (503, 0)]
         await asyncio.sleep(0)
     assert "Task" not in caplog.text
+
+
+async def test_a_stop_does_not_wait_for_who_left(tmp_path: Path) -> None:
+    """A client that leaves during a stop, in the middle of what is not all here, ends its wait."""
+    growing = Growing(tmp_path / "file")
+    growing.add(b"0123")
+    async with serving(lambda _: file_of(growing, 0, 8)) as (server, app, port):
+        async with connected(port) as (reader, writer):
+            writer.write(GET)
+            await reader.readuntil(b"0123")
+            closing = asyncio.create_task(server.close(60))
+            await asyncio.sleep(0)
+        await asyncio.wait_for(closing, 20)
+        assert app.done == [(200, 4)]

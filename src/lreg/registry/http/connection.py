@@ -148,6 +148,8 @@ class Connection(asyncio.BufferedProtocol):
         However long our own side takes, a slow disk say, is not the client's fault.
         """
         theirs = self._sending and not self._outgoing.waits_for_us
+        if self._service.stopping and self._is_abandoned:
+            return True
         ours = self._busy and not theirs and not (self._body and self._body.awaited)
         return not ours and self._since + self._patience < now
 
@@ -156,11 +158,15 @@ class Connection(asyncio.BufferedProtocol):
         self._closing = True
         if not self._busy:
             self._transport.close()
-        elif self._heard_all and self._outgoing.waits_for_us:
-            # It has most likely hung up; there is no time left to find out.
+        elif self._is_abandoned:
             self.abort()
 
     @property
+    @property
+    def _is_abandoned(self) -> bool:
+        """Whether the client has most likely hung up; while a stop waits nobody finds out."""
+        return self._busy and self._heard_all and self._outgoing.waits_for_us
+
     def is_flushed(self) -> bool:
         """Whether nothing is left to send of what was answered."""
         return not self._busy and self._transport.get_write_buffer_size() == 0
