@@ -12,6 +12,7 @@ import hashlib
 import ipaddress
 import os
 import tempfile
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -34,6 +35,38 @@ _LIFE = timedelta(days=365)
 _RENEW_BEFORE = timedelta(days=30)
 # Clocks of nodes are off by a little; of freshly booted boards by more.
 _BACKDATE = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Lifetime:
+    """When a certificate is good, in seconds since 1970.
+
+    Attributes:
+        begins: from when on.
+        renew: when it should be made anew.
+        ends: when it is good no more.
+    """
+
+    begins: float
+    renew: float
+    ends: float
+
+    @classmethod
+    def of(cls, certificate: x509.Certificate | Path) -> Lifetime:
+        """Return that of a certificate, or of the first one in a PEM file.
+
+        Raises:
+            OSError, ValueError: the file can't be read, or holds none.
+        """
+        if not isinstance(certificate, x509.Certificate):
+            certificate = x509.load_pem_x509_certificate(certificate.read_bytes())
+        end = certificate.not_valid_after_utc
+        begin = certificate.not_valid_before_utc
+        return cls(begin.timestamp(), (end - _RENEW_BEFORE).timestamp(), end.timestamp())
+
+    def covers(self, moment: float) -> bool:
+        """Return whether it is good at a moment."""
+        return self.begins <= moment < self.ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +118,10 @@ class CertificateAuthority:
             named = old.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         except Exception:  # noqa: BLE001 -- whatever is wrong with it, a new one mends it
             return False
+        life, now = Lifetime.of(old), time.time()
         return (
-            old.not_valid_after_utc - datetime.now(UTC) > _RENEW_BEFORE
+            life.covers(now)
+            and now < life.renew
             and set(named) == set(alternative)
             and private.public_key() == old.public_key()
         )

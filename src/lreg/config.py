@@ -20,6 +20,7 @@ from lreg.kinds import (
     LOG_FORMAT,
     LOG_LEVEL,
     PATH,
+    SERVER_NAME,
     SIZE,
     SWITCH,
     TLS,
@@ -86,6 +87,13 @@ class Config:
     )
     tls_cert: Path | None = setting(PATH, "The server's own certificate chain, PEM; with tls-key.")
     tls_key: Path | None = setting(PATH, "The private key of tls-cert, PEM, not encrypted.")
+    tls_name: tuple[str, ...] = setting(
+        SERVER_NAME,
+        "A further name or address by which clients reach it, for the private CA's certificate.",
+        tuple,
+        default_doc="not set",
+        many=True,
+    )
     htpasswd: Path | None = setting(
         PATH, "Who may write: a file of bcrypt lines, as `htpasswd -B` makes it."
     )
@@ -131,6 +139,8 @@ class Config:
             raise UsageError("tls-cert and tls-key belong together: set both or neither")
         if self.tls_cert and self.tls != "off":
             raise UsageError("tls = auto makes its own certificate: leave tls-cert out, or tls")
+        if self.tls_cert and self.tls_name:
+            raise UsageError("the names of tls-cert are its own: leave tls-name out, or tls-cert")
         if self.default_upstream and self.default_upstream not in self.upstreams:
             raise UsageError(
                 f"default-upstream is {self.default_upstream}, which is not allowed: add "

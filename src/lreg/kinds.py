@@ -213,6 +213,17 @@ def parse_upstream(text: str) -> str:
     return host
 
 
+def _server_name(text: str, _: Path) -> str:
+    bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
+    try:
+        return str(ipaddress.ip_address(bare))
+    except ValueError:
+        pass
+    if not HOST_NAME.fullmatch(text.removeprefix("*.")) or re.fullmatch(r"[\d.]+", text):
+        raise UsageError(f"{text!r} is neither a DNS name nor an address: leave out any port")
+    return text.lower()
+
+
 def _platform(text: str, _: Path) -> Platform:
     try:
         return Platform.parse(text)
@@ -284,6 +295,7 @@ SIZE = Kind("size", lambda text, _: parse_size(text), show_size)
 JOBS = _count("count", 64)
 PLATFORM = Kind("platform", _platform)
 LISTEN = Kind("address", ListenAddress.parse)
+SERVER_NAME = Kind("name", _server_name)
 TLS = _choice("tls", "off", "auto")
 LOG_LEVEL = _choice("level", "debug", "info", "warning", "error")
 LOG_FORMAT = _choice("format", "text", "json")

@@ -76,7 +76,7 @@ class Setting(Generic[T]):
 
     def show(self, value: Any) -> str:
         """Return the value as a person writes it in TOML, without secrets; "" for nothing."""
-        if value is None:
+        if value is None or value == ():
             return ""
         if self.many:
             return "[" + ", ".join(self.kind.toml(item) for item in value) + "]"

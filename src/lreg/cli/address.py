@@ -30,5 +30,5 @@ def command(loaded: Loaded, *, six: bool) -> None:
     found = running.find(loaded.config.store)
     if found is None:
         raise LregError(f"none runs on {loaded.config.store}: `lreg start` one")
-    family = socket.AF_INET6 if six else socket.AF_INET
-    click.echo(str(replace(outward(found.urls, family), scheme="")))
+    place = outward(found.urls, socket.AF_INET6 if six else socket.AF_INET)
+    click.echo(str(replace(place, scheme="")))

@@ -84,7 +84,9 @@ class Registry:
         """Return the call with the canonical name of the repository that it means."""
         if not isinstance(call, routes.NAMED):
             return call
-        name = self._mirror.canonical(call.name, request.query, request.headers)
+        name = self._mirror.canonical(
+            call.name, request.query, request.headers, request.server_name
+        )
         return call if name is call.name else replace(call, name=name)
 
     def _at_once(self, call: Call, request: Request) -> Response | None:

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 from lreg.registry.app import Registry
 from lreg.registry.auth import TOKEN_USER, Accounts, Policy, ensure_token
 from lreg.registry.http.server import HttpServer
+from lreg.registry.identities import tls_context
 from lreg.registry.pulls import Pulls
 from lreg.registry.records import Records
-from lreg.registry.sockets import bind, tls_context
+from lreg.registry.sockets import bind
 from lreg.store.filesystem import FilesystemStore
 from lreg.upstream.mirror import Mirror
 

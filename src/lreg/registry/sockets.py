@@ -1,4 +1,4 @@
-"""From what to listen on to bound sockets, and the TLS context for them."""
+"""From what to listen on to bound sockets."""
 
 from __future__ import annotations
 
@@ -6,17 +6,14 @@ import contextlib
 import errno
 import os
 import socket
-import ssl
 import stat
 from typing import TYPE_CHECKING
 
 from lreg.errors import UsageError
-from lreg.kinds import HOST_NAME
-from lreg.network import own_address
 from lreg.registry.http.messages import Endpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from lreg.config import Config
@@ -127,53 +124,3 @@ def _is_stale(path: Path) -> bool:
         return False
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         return probe.connect_ex(str(path)) == errno.ECONNREFUSED
-
-
-def tls_context(config: Config) -> ssl.SSLContext | None:
-    """Return the context of the listeners, None for plain HTTP.
-
-    Raises:
-        UsageError: the certificate or its key can't be used.
-    """
-    if not config.has_tls:
-        return None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    # Only with it may a TLS 1.2 write want to read: nobody renegotiates with a registry.
-    context.options |= ssl.OP_NO_RENEGOTIATION
-    context.set_alpn_protocols(["http/1.1"])
-    cert, key = config.tls_cert, config.tls_key
-    if config.has_ca:
-        from lreg.certificates import ensure_ca  # noqa: PLC0415 - a server without it starts sooner
-
-        cert, key = ensure_ca(config.ca_folder).issue(_names(config.listen))
-    try:
-        context.load_cert_chain(str(cert), str(key))
-    except (OSError, ssl.SSLError) as error:
-        raise UsageError(f"{cert} and {key} are no certificate and its key: {error}") from None
-    return context
-
-
-def _names(addresses: Iterable[ListenAddress]) -> set[str]:
-    """Return what a certificate must be good for: all names and addresses listened on."""
-    names = {"localhost", "127.0.0.1", "::1"}
-    if HOST_NAME.fullmatch(host := socket.gethostname()):
-        names.add(host)
-    for address in addresses:
-        if address.is_wildcard:
-            names.update(_own_addresses())
-        elif address.host:
-            names.add(address.host)
-    return names
-
-
-def _own_addresses() -> set[str]:
-    """Return the addresses that this machine's name and its routes lead to."""
-    own = set()
-    with contextlib.suppress(socket.gaierror):
-        own = {
-            str(info[4][0]).partition("%")[0]
-            for info in socket.getaddrinfo(socket.gethostname(), None)
-        }
-    routed = (own_address(family) for family in (socket.AF_INET, socket.AF_INET6))
-    return own | {address for address in routed if address}

@@ -73,7 +73,7 @@ class Mirror:
             await upstream.close()
 
     def canonical(
-        self, name: RepositoryName, query: str, headers: Mapping[str, str]
+        self, name: RepositoryName, query: str, headers: Mapping[str, str], server_name: str = ""
     ) -> RepositoryName:
         """Return the canonical name of what a request calls `name`.
 
@@ -81,6 +81,7 @@ class Mirror:
             name: as in the request's path.
             query: the request's query.
             headers: the request's headers.
+            server_name: what the client called us in TLS.
 
         Raises:
             NameInvalid: its namespace is not a host.
@@ -91,7 +92,8 @@ class Mirror:
                 f"{name}: this registry was to fetch from itself: let this machine find the real "
                 'address of the upstream, or name it as [upstream."HOST"] address in lreg.toml'
             )
-        return self.names.canonical(name, query, headers.get("host", ""))
+        host = self.names.addressee(headers.get("host", ""), server_name)
+        return self.names.canonical(name, query, host)
 
     def repository(self, name: RepositoryName) -> Handle | Repository:
         """Return a handle on the repository of a canonical name."""

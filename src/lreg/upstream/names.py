@@ -2,8 +2,8 @@
 
 A repository of an upstream is kept under its full name, `docker.io/library/alpine`, however it was
 asked for: by `?ns=` (distribution-spec, "Registry Proxying"), by a path that begins with the
-host, or by a Host header that names the upstream because its name was spoofed. In that order;
-what none of them tells is a plain name, of this registry.
+host, or by a Host header or TLS server name that names the upstream because its name was spoofed.
+In that order; what none of them tells is a plain name, of this registry.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Names:
         Args:
             name: as in the path.
             query: the request's query, with `ns` in it or not.
-            host: its Host header.
+            host: by which name it means us: see `addressee`.
 
         Raises:
             NameInvalid: the namespace is not a host.
@@ -72,6 +72,17 @@ class Names:
             # A component has no upper case, no port and no brackets: only aliases are folded.
             return self._under(canonical_host(first), RepositoryName(rest))
         return self._under(asked, name) if asked in self._allowed else name
+
+    def addressee(self, host: str, server_name: str) -> str:
+        """Return by which name a client means us: that in TLS where only it is an upstream's.
+
+        Args:
+            host: the Host header; "" where there is none.
+            server_name: what the client's TLS hello says; "" where it says nothing.
+        """
+        if not server_name or canonical_host(host) in self._allowed:
+            return host
+        return server_name if canonical_host(server_name) in self._allowed else host
 
     def _place(self, name: RepositoryName) -> Place:
         """Return what a canonical name means."""

@@ -90,6 +90,7 @@ class Connection(asyncio.BufferedProtocol):
         self._outgoing = Outgoing(self._transport, self._service.senders)
         peer = transport.get_extra_info("peername")
         self._peer = f"{peer[0]}:{peer[1]}" if isinstance(peer, tuple) else "unix"
+        self._server_name: str = transport.get_extra_info("server_name", "")
         self._service.connections.add(self)
 
     def get_buffer(self, sizehint: int) -> memoryview:
@@ -147,9 +148,9 @@ class Connection(asyncio.BufferedProtocol):
 
         However long our own side takes, a slow disk say, is not the client's fault.
         """
-        theirs = self._sending and not self._outgoing.waits_for_us
         if self._service.stopping and self._is_abandoned:
             return True
+        theirs = self._sending and not self._outgoing.waits_for_us
         ours = self._busy and not theirs and not (self._body and self._body.awaited)
         return not ours and self._since + self._patience < now
 
@@ -162,11 +163,11 @@ class Connection(asyncio.BufferedProtocol):
             self.abort()
 
     @property
-    @property
     def _is_abandoned(self) -> bool:
         """Whether the client has most likely hung up; while a stop waits nobody finds out."""
         return self._busy and self._heard_all and self._outgoing.waits_for_us
 
+    @property
     def is_flushed(self) -> bool:
         """Whether nothing is left to send of what was answered."""
         return not self._busy and self._transport.get_write_buffer_size() == 0
@@ -241,6 +242,7 @@ class Connection(asyncio.BufferedProtocol):
             self._endpoint,
             self._loop.time(),
             head.takes_chunks,
+            self._server_name,
         )
         try:
             answer = self._service.application.handle(request)

@@ -43,6 +43,7 @@ class Request:
         endpoint: where it came in.
         started: when its head was complete, in seconds of the loop's clock.
         takes_chunks: whether the answer may come in chunks, which HTTP/1.0 does not know.
+        server_name: what the client called the server in TLS (RFC 6066, 3); "" where it did not.
     """
 
     method: str
@@ -54,6 +55,7 @@ class Request:
     endpoint: Endpoint
     started: float
     takes_chunks: bool = True
+    server_name: str = ""
 
     def parameters(self) -> dict[str, list[str]]:
         """Return the query's parameters by name, decoded, in order."""

@@ -37,17 +37,47 @@ _NOT_TLS = (
 _ARRIVALS = memoryview(bytearray(256 << 10))
 
 
+class Session(ssl.SSLObject):
+    """The TLS session of one connection, and what its client's hello says.
+
+    Attributes:
+        server_name: what the client calls the server (RFC 6066, 3), in lower case; "": nothing.
+        wanted: what has to be waited for before the hello can be answered; the session is lost
+            then, and the hello is for another.
+    """
+
+    server_name = ""
+    wanted: asyncio.Task[None] | None = None
+
+
+def server_context() -> ssl.SSLContext:
+    """Return a context whose connections have a `Session`; its certificate is the caller's."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    # Only with it may a TLS 1.2 write want to read: nobody renegotiates with a registry.
+    context.options |= ssl.OP_NO_RENEGOTIATION
+    context.set_alpn_protocols(["http/1.1"])
+    context.sslobject_class = Session
+    return context
+
+
 class TlsLayer(asyncio.BufferedProtocol, asyncio.Transport):
     """The server's end of TLS on one connection (RFC 8446)."""
 
     def __init__(self, context: ssl.SSLContext, inner: asyncio.BufferedProtocol) -> None:
         """Encrypt by `context` what `inner` says and hears; it begins after the handshake."""
         asyncio.Transport.__init__(self)
-        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
+        self._context = context
+        self._begin()
         self._inner = inner
+        # What the client said, as long as nothing has been answered.
+        self._hello: bytearray | None = bytearray()
         self._loop = asyncio.get_running_loop()
         self._heard = self._shaken = self._paused = self._closed = False
+
+    def _begin(self) -> None:
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = self._context.wrap_bio(self._incoming, self._outgoing, server_side=True)
 
     # asyncio's side.
 
@@ -67,6 +97,8 @@ class TlsLayer(asyncio.BufferedProtocol, asyncio.Transport):
             self._wire.close()
             return
         self._heard = True
+        if self._hello is not None:
+            self._hello += _ARRIVALS[:count]
         self._incoming.write(_ARRIVALS[:count])
         if self._shaken or self._shake():
             self._deliver()
@@ -97,9 +129,15 @@ class TlsLayer(asyncio.BufferedProtocol, asyncio.Transport):
         try:
             self._tls.do_handshake()
         except ssl.SSLWantReadError:
+            if self._outgoing.pending:
+                self._hello = None
             self._flush()
             return False
         except ssl.SSLError as error:
+            if self._hello is not None and isinstance(self._tls, Session) and self._tls.wanted:
+                self._wire.pause_reading()
+                self._tls.wanted.add_done_callback(self._greet_again)
+                return False
             log.debug("tls.refused", extra={"reason": str(error)})
             self._flush()  # the alert that says why
             self._wire.close()
@@ -109,6 +147,17 @@ class TlsLayer(asyncio.BufferedProtocol, asyncio.Transport):
         self._flush()
         self._inner.connection_made(self)
         return True
+
+    def _greet_again(self, _: asyncio.Task[None]) -> None:
+        """Answer the client's hello now that what was wanting is there, or will never be."""
+        if self._closed or self._hello is None:
+            return
+        self._begin()
+        self._incoming.write(self._hello)
+        self._hello = None
+        self._wire.resume_reading()
+        if self._shake():
+            self._deliver()
 
     def _deliver(self) -> None:
         """Give the connection all plaintext that is here."""
@@ -180,8 +229,13 @@ class TlsLayer(asyncio.BufferedProtocol, asyncio.Transport):
         self._wire.resume_reading()
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        """Return what asyncio knows of the connection; `ssl_object` is the TLS session."""
-        return self._tls if name == "ssl_object" else self._wire.get_extra_info(name, default)
+        """Return what asyncio knows of the connection, its TLS session and `server_name` too."""
+        match name:
+            case "ssl_object":
+                return self._tls
+            case "server_name" if isinstance(self._tls, Session):
+                return self._tls.server_name
+        return self._wire.get_extra_info(name, default)
 
     def get_write_buffer_size(self) -> int:
         """Return how many encrypted bytes wait to be sent."""

@@ -1,0 +1,202 @@
+"""Which certificate whoever connects gets: the server's own, or one of an upstream it stands for.
+
+A node whose hosts file says that quay.io is here asks for quay.io by TLS server name (RFC 6066, 3)
+and trusts the private CA: it gets a certificate of that name, made when it is first asked for. Only
+names of upstreams on the list get one, so that clients can't have any number of them made.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import logging
+import socket
+import ssl
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lreg.errors import UsageError
+from lreg.kinds import HOST_NAME
+from lreg.network import own_address
+from lreg.node.plan import spoofed_names
+from lreg.oci.reference import canonical_host
+from lreg.registry.http.tls import Session, server_context
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable
+    from pathlib import Path
+
+    from lreg.certificates import CertificateAuthority, Lifetime
+    from lreg.config import Config
+
+log = logging.getLogger(__name__)
+
+_OWN = ""
+# A renewal that fails is tried again after so many seconds; what is there serves meanwhile.
+_AGAIN = 60.0
+
+
+def tls_context(config: Config) -> ssl.SSLContext | None:
+    """Return the context of the listeners that speak TLS, None where none does.
+
+    Raises:
+        UsageError: the certificate or its key can't be used.
+    """
+    if not config.has_tls:
+        return None
+    if config.tls_cert and config.tls_key:
+        context = _loaded(config.tls_cert, config.tls_key)
+        context.sni_callback = _note_name
+        return context
+    from lreg.certificates import ensure_ca  # noqa: PLC0415 - a server without it starts sooner
+
+    authority = ensure_ca(config.ca_folder)
+    return Identities(authority, lambda: own_names(config), config.upstreams).context
+
+
+def own_names(config: Config) -> set[str]:
+    """Return what the server's own certificate is good for: all it is known to be reached by."""
+    names = {"localhost", "127.0.0.1", "::1", *config.tls_name}
+    if HOST_NAME.fullmatch(host := socket.gethostname()):
+        names.add(host)
+    for address in config.listen:
+        if address.is_wildcard:
+            names.update(_own_addresses())
+        elif address.host:
+            names.add(address.host)
+    return names
+
+
+@dataclass(frozen=True, slots=True)
+class _Identity:
+    context: ssl.SSLContext
+    life: Lifetime
+
+
+class Identities:
+    """The certificates of the private CA that a server shows; used from one event loop.
+
+    Attributes:
+        context: what listeners make their sessions with.
+    """
+
+    def __init__(
+        self,
+        authority: CertificateAuthority,
+        own: Callable[[], set[str]],
+        upstreams: Collection[str],
+    ) -> None:
+        """Make the server's own certificate, or take the one of the last start.
+
+        Args:
+            authority: what signs.
+            own: gives the server's own names and addresses, anew at each renewal.
+            upstreams: the canonical hosts whose names get a certificate as well.
+        """
+        self._authority = authority
+        self._own = own
+        self._own_names = _folded(own())
+        self._upstreams = frozenset(upstreams)
+        self._made = {_OWN: self._make(_OWN)}
+        self._minting: dict[str, asyncio.Task[None]] = {}
+        self._rest_until: dict[str, float] = {}
+        self.context = server_context()
+        self.context.sni_callback = self._choose
+
+    def _choose(self, session: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> int | None:
+        """Give a session its certificate; return the alert that ends it, or None."""
+        _note_name(session, name, _)
+        assert isinstance(session, Session)  # noqa: S101 - our context makes no others
+        key = self._key(session.server_name)
+        if key is None:
+            log.info(
+                "tls.name_refused",
+                extra={"server_name": session.server_name, "setting": "tls-name"},
+            )
+            return ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
+        now, identity = time.time(), self._made.get(key)
+        # The clock may have jumped, in either direction, since it was made.
+        if identity is None or not identity.life.covers(now):
+            session.wanted = self._mint(key)
+            return ssl.ALERT_DESCRIPTION_INTERNAL_ERROR
+        if now >= identity.life.renew:
+            self._renew(key)
+        session.context = identity.context
+        return None
+
+    def _key(self, name: str) -> str | None:
+        """Return whose certificate a server name gets: `_OWN`, an upstream's host, or None."""
+        if not name or name in self._own_names or f"*.{name.partition('.')[2]}" in self._own_names:
+            return _OWN
+        host = canonical_host(name)
+        return host if host in self._upstreams else None
+
+    def _renew(self, key: str) -> None:
+        if self._rest_until.get(key, 0.0) < time.monotonic():
+            self._rest_until[key] = time.monotonic() + _AGAIN
+            self._mint(key)
+
+    def _mint(self, key: str) -> asyncio.Task[None]:
+        if (task := self._minting.get(key)) is None:
+            task = self._minting[key] = asyncio.get_running_loop().create_task(self._replace(key))
+            task.add_done_callback(lambda _: self._minting.pop(key))
+        return task
+
+    async def _replace(self, key: str) -> None:
+        # Signing and the disk take their time: in a thread.
+        try:
+            self._made[key] = await asyncio.to_thread(self._make, key)
+        except OSError as error:
+            log.error(  # noqa: TRY400 - the reason is in the fields
+                "tls.no_certificate", extra={"host": key or "own", "error": str(error)}
+            )
+            return
+        log.info("tls.certificate", extra={"host": key or "own"})
+
+    def _make(self, key: str) -> _Identity:
+        from lreg.certificates import Lifetime  # noqa: PLC0415 - as above
+
+        names = self._own() if key == _OWN else spoofed_names((key,))
+        cert, private = self._authority.issue(names)
+        return _Identity(_loaded(cert, private), Lifetime.of(cert))
+
+
+def _note_name(session: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> None:
+    if isinstance(session, Session):
+        session.server_name = _server_name(name or "")
+
+
+def _server_name(text: str) -> str:
+    """Return a server name in lower case; "" for an address, which is none (RFC 6066, 3)."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return text.lower()
+    return ""
+
+
+def _folded(names: Iterable[str]) -> frozenset[str]:
+    return frozenset(name.lower() for name in names)
+
+
+def _loaded(cert: Path, key: Path) -> ssl.SSLContext:
+    context = server_context()
+    try:
+        context.load_cert_chain(str(cert), str(key))
+    except (OSError, ssl.SSLError) as error:
+        raise UsageError(f"{cert} and {key} are no certificate and its key: {error}") from None
+    return context
+
+
+def _own_addresses() -> set[str]:
+    """Return the addresses that this machine's name and its routes lead to."""
+    own = set()
+    with contextlib.suppress(socket.gaierror):
+        own = {
+            str(info[4][0]).partition("%")[0]
+            for info in socket.getaddrinfo(socket.gethostname(), None)
+        }
+    routed = (own_address(family) for family in (socket.AF_INET, socket.AF_INET6))
+    return own | {address for address in routed if address}

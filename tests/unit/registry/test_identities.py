@@ -1,0 +1,257 @@
+"""Certificates by TLS server name, over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import ssl
+import threading
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pytest
+from cryptography import x509
+
+from lreg import certificates
+from lreg.certificates import CertificateAuthority, ensure_ca
+from lreg.oci.reference import DOCKER_HUB_ALIASES
+from lreg.registry.http.messages import Request, Response
+from lreg.registry.identities import Identities
+from tests.support.processes import eventually
+from tests.unit.registry.test_connection import LAST, hello, serving
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+    from pathlib import Path
+
+OWN = ("localhost", "127.0.0.1", "registry.lan", "*.nodes.lan")
+UPSTREAMS = ("docker.io", "quay.io")
+
+
+class Signing:
+    """A CA that counts what it is asked to sign, and can be held up.
+
+    Attributes:
+        asked: the names of each certificate that was asked for.
+        go: it waits for this.
+        trouble: what it raises instead of signing, once each.
+    """
+
+    def __init__(self, issue: Callable[[Iterable[str]], tuple[Path, Path]]) -> None:
+        self._issue = issue
+        self.asked: list[tuple[str, ...]] = []
+        self.go = threading.Event()
+        self.go.set()
+        self.trouble: list[OSError] = []
+
+    def issue(self, names: Iterable[str]) -> tuple[Path, Path]:
+        """Sign, as a CA does."""
+        self.asked.append(tuple(sorted(names)))
+        assert self.go.wait(30)
+        if self.trouble:
+            raise self.trouble.pop()
+        return self._issue(self.asked[-1])
+
+
+@pytest.fixture
+def ca(tmp_path: Path) -> CertificateAuthority:
+    return ensure_ca(tmp_path / "ca")
+
+
+@pytest.fixture
+def signing(ca: CertificateAuthority, monkeypatch: pytest.MonkeyPatch) -> Signing:
+    made = Signing(partial(CertificateAuthority.issue, ca))
+    monkeypatch.setattr(CertificateAuthority, "issue", lambda _, names: made.issue(names))
+    return made
+
+
+@asynccontextmanager
+async def server(ca: CertificateAuthority, own: Sequence[str] = OWN) -> AsyncIterator[int]:
+    """Serve with the certificates of a CA; the port."""
+    identities = Identities(ca, lambda: set(own), UPSTREAMS)
+    async with serving(told, identities.context) as (_, _, port):
+        yield port
+
+
+def told(request: Request) -> Response:
+    """Answer what the client called us."""
+    return Response(200, {"X-Name": request.server_name}, (b"hello",))
+
+
+async def ask(
+    ca: CertificateAuthority, port: int, name: str, version: ssl.TLSVersion | None = None
+) -> tuple[x509.Certificate, bytes]:
+    """Return the certificate that a client gets who wants to talk to `name`, and the answer."""
+    context = ssl.create_default_context(cafile=str(ca.path))
+    if version:
+        context.minimum_version = context.maximum_version = version
+    reader, writer = await asyncio.open_connection(
+        "127.0.0.1", port, ssl=context, server_hostname=name
+    )
+    try:
+        raw = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+        writer.write(LAST)
+        answer = await asyncio.wait_for(reader.read(), 30)
+        return x509.load_der_x509_certificate(raw), answer
+    finally:
+        writer.close()
+
+
+def names(certificate: x509.Certificate) -> set[str]:
+    found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    return {str(name.value) for name in found}
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+async def test_each_name_has_its_certificate(
+    ca: CertificateAuthority, version: ssl.TLSVersion
+) -> None:
+    """A client of an upstream's name, of our own, or of our address can verify what it gets."""
+    hub = {"docker.io", *DOCKER_HUB_ALIASES}
+    expected = {
+        "quay.io": {"quay.io"},
+        "docker.io": hub,
+        "registry-1.docker.io": hub,
+        "index.docker.io": hub,
+        "localhost": set(OWN),
+        "registry.lan": set(OWN),
+        "a.nodes.lan": set(OWN),
+        "127.0.0.1": set(OWN),
+    }
+    async with server(ca) as port:
+        for name, wanted in expected.items():
+            certificate, answer = await ask(ca, port, name, version)
+            assert names(certificate) == wanted, name
+            heard = "" if name == "127.0.0.1" else name
+            assert f"X-Name: {heard}\r\n".encode() in answer
+
+
+@pytest.mark.parametrize("name", ["gcr.io", "quay.io.evil.example", "lan", "a.b.nodes.lan"])
+async def test_a_name_off_the_list_gets_none(
+    ca: CertificateAuthority, signing: Signing, name: str
+) -> None:
+    """For a name that is neither ours nor an upstream's the hello is refused; nothing is signed."""
+    async with server(ca) as port:
+        with pytest.raises(ssl.SSLError, match=r"(?i)unrecognized.name"):
+            await ask(ca, port, name)
+        assert signing.asked == [tuple(sorted(OWN))]
+
+
+async def test_a_certificate_is_made_once(
+    tmp_path: Path, ca: CertificateAuthority, signing: Signing
+) -> None:
+    """Many nodes that ask at once wait for one certificate; after a restart it is the same."""
+    async with server(ca) as port:
+        signing.go.clear()
+        asking = [asyncio.create_task(ask(ca, port, "quay.io")) for _ in range(20)]
+        await asyncio.to_thread(eventually, lambda: ("quay.io",) in signing.asked)
+        # Others are served meanwhile: the loop waits for no disk.
+        assert names((await ask(ca, port, "localhost"))[0]) == set(OWN)
+        signing.go.set()
+        found = {certificate.serial_number for certificate, _ in await asyncio.gather(*asking)}
+        assert len(found) == 1
+        assert signing.asked.count(("quay.io",)) == 1
+    async with server(ensure_ca(tmp_path / "ca")) as port:
+        again, _ = await ask(ca, port, "quay.io")
+        assert {again.serial_number} == found
+
+
+@pytest.mark.parametrize(
+    ("part", "value"),
+    [("_LIFE", timedelta(seconds=-1)), ("_BACKDATE", timedelta(hours=-1))],
+    ids=["past its end", "before its beginning"],
+)
+async def test_a_clock_that_jumped(
+    ca: CertificateAuthority, monkeypatch: pytest.MonkeyPatch, part: str, value: timedelta
+) -> None:
+    """A certificate that is not good now is made anew before it is shown, without a restart."""
+    with monkeypatch.context() as clock:
+        clock.setattr(certificates, part, value)
+        running = server(ca)
+        port = await running.__aenter__()
+    try:
+        certificate, answer = await ask(ca, port, "localhost")
+        assert certificates.Lifetime.of(certificate).covers(
+            certificate.not_valid_before_utc.timestamp() + 1
+        )
+        assert answer.endswith(b"hello")
+    finally:
+        await running.__aexit__(None, None, None)
+
+
+async def test_renewal_in_a_running_server(
+    ca: CertificateAuthority, signing: Signing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A certificate near its end is still shown, while another one is made for the next clients."""
+    with monkeypatch.context() as clock:
+        clock.setattr(certificates, "_LIFE", timedelta(days=29))
+        running = server(ca)
+        port = await running.__aenter__()
+    try:
+        signing.go.clear()
+        old, _ = await ask(ca, port, "localhost")
+        signing.go.set()
+        await asyncio.to_thread(eventually, lambda: len(signing.asked) == 2)
+        shown = {(await ask(ca, port, "localhost"))[0].serial_number for _ in range(50)}
+        assert shown - {old.serial_number}
+    finally:
+        await running.__aexit__(None, None, None)
+
+
+async def test_a_full_disk(ca: CertificateAuthority, signing: Signing) -> None:
+    """Where no certificate can be made the client is told so at once; the next one can get it."""
+    async with server(ca) as port:
+        signing.trouble.append(OSError(errno.ENOSPC, "No space left on device"))
+        with pytest.raises(ssl.SSLError, match=r"(?i)internal.error"):
+            await ask(ca, port, "quay.io")
+        assert names((await ask(ca, port, "quay.io"))[0]) == {"quay.io"}
+
+
+async def test_a_hello_in_pieces(ca: CertificateAuthority) -> None:
+    """A hello that arrives byte by byte is as good, also where its certificate is not made yet."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    context = ssl.create_default_context(cafile=str(ca.path))
+    client = context.wrap_bio(incoming, outgoing, server_hostname="quay.io")
+    async with server(ca) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        with pytest.raises(ssl.SSLWantReadError):
+            client.do_handshake()
+        for byte in outgoing.read():
+            writer.write(bytes([byte]))
+            await writer.drain()
+            await asyncio.sleep(0)
+        async with asyncio.timeout(30):
+            while client.version() is None or not client.cipher():
+                incoming.write(await reader.read(1 << 16))
+                try:
+                    client.do_handshake()
+                except ssl.SSLWantReadError:
+                    continue
+        assert (client.getpeercert() or {})["subjectAltName"] == (("DNS", "quay.io"),)
+        writer.close()
+
+
+async def test_a_client_that_leaves_while_it_waits(
+    ca: CertificateAuthority, signing: Signing
+) -> None:
+    """Who hangs up before the certificate is made disturbs nobody."""
+    async with server(ca) as port:
+        signing.go.clear()
+        leaving = asyncio.create_task(ask(ca, port, "quay.io"))
+        await asyncio.to_thread(eventually, lambda: ("quay.io",) in signing.asked)
+        leaving.cancel()
+        await asyncio.gather(leaving, return_exceptions=True)
+        staying = asyncio.create_task(ask(ca, port, "quay.io"))
+        signing.go.set()
+        assert names((await staying)[0]) == {"quay.io"}
+
+
+async def test_a_bare_context(tmp_path: Path) -> None:
+    """A listener with any context of one's own tells no server name."""
+    cert, key = ensure_ca(tmp_path / "other").issue(["localhost"])
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+    async with serving(hello, context) as (_, _, port):
+        assert (await ask(ensure_ca(tmp_path / "other"), port, "localhost"))[1].endswith(b"hello")
