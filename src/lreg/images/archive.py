@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -44,10 +44,12 @@ class ArchivedImage:
         manifests: what it consists of, children before their index, the whole last.
         blobs: configs and layers that a registry must hold, each once, with what they hold; of an
             OCI layout their digests are what it claims, for the registry to verify.
+        names: what the archive calls it: references, or tags alone.
     """
 
     manifests: tuple[Manifest, ...]
     blobs: tuple[tuple[Descriptor, Member], ...]
+    names: tuple[str, ...] = ()
 
 
 @contextmanager
@@ -55,43 +57,76 @@ def open_archive(path: Path, platform: Platform | None = None) -> Iterator[Archi
     """Give the only image of an archive.
 
     Args:
-        path: an OCI layout's folder, the tar of one, or a tar of `docker save`; in gzip or not.
+        path: an OCI layout's folder, the tar of one, or a tar of `docker save`; packed or not.
         platform: of an index only this image; None: all of it.
 
     Raises:
         UsageError: it can't be read, is none of these, has several images, or lacks something.
     """
+    with opened(str(path), open_files(path), platform) as images:
+        with _said_of(str(path)):
+            _only([_shown(image) for image in images])
+        yield images[0]
+
+
+@contextmanager
+def opened(
+    what: str, opening: AbstractContextManager[Files], platform: Platform | None = None
+) -> Iterator[tuple[ArchivedImage, ...]]:
+    """Give the images of an archive, each once, with all its names.
+
+    Args:
+        what: what the archive is called in errors.
+        opening: gives its files.
+        platform: as for `open_archive`.
+
+    Raises:
+        UsageError: as `open_archive`, but that it may have several.
+    """
     with ExitStack() as stack:
-        try:
-            files = stack.enter_context(open_files(path))
-            image = _image(files, platform, saved=not path.is_dir())
-        except OSError as error:
-            raise UsageError(f"{path} can't be read: {error.strerror or error}") from error
-        except LregError as error:
-            raise UsageError(f"{path}: {error}") from error
-        yield image
+        with _said_of(what):
+            images = _images(stack.enter_context(opening), platform)
+        yield tuple(images)
 
 
-def _image(files: Files, platform: Platform | None, *, saved: bool) -> ArchivedImage:
+@contextmanager
+def _said_of(what: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(f"{what} can't be read: {error.strerror or error}") from error
+    except LregError as error:
+        raise UsageError(f"{what}: {error}") from error
+
+
+def _images(files: Files, platform: Platform | None) -> list[ArchivedImage]:
     # `docker save` has written both since version 25.
     if index := files.find("index.json"):
         return _of_layout(files, Manifest.parse(index.read(MAX_MANIFEST_SIZE)), platform)
-    if saved and (listed := files.find("manifest.json")):
+    if not files.is_folder and (listed := files.find("manifest.json")):
         return _of_docker(files, listed)
     raise UsageError("it is neither an OCI layout nor what `docker save` writes")
 
 
-def _of_layout(files: Files, index: Manifest, platform: Platform | None) -> ArchivedImage:
-    """Return the image of an OCI layout (image-spec, image-layout.md)."""
-    images = {child.digest: child for child in index.children}
-    _only([_name(child) for child in images.values()])
-    (descriptor,) = images.values()
-    layout = _Layout(files)
-    root = layout.manifest(descriptor)
-    if platform and root.is_index:
-        root = layout.manifest(_of_platform(root, platform))
-    layout.add(root)
-    return ArchivedImage(tuple(layout.manifests.values()), tuple(layout.blobs.values()))
+def _of_layout(files: Files, index: Manifest, platform: Platform | None) -> list[ArchivedImage]:
+    """Return the images of an OCI layout (image-spec, image-layout.md)."""
+    names: dict[Digest, dict[str, None]] = {}
+    descriptors = {child.digest: child for child in index.children}
+    for child in index.children:
+        names.setdefault(child.digest, {}).update(dict.fromkeys(_names(child)))
+    images = []
+    for digest, called in names.items():
+        layout = _Layout(files)
+        root = layout.manifest(descriptors[digest])
+        if platform and root.is_index:
+            root = layout.manifest(_of_platform(root, platform))
+        layout.add(root)
+        images.append(
+            ArchivedImage(
+                tuple(layout.manifests.values()), tuple(layout.blobs.values()), tuple(called)
+            )
+        )
+    return images
 
 
 class _Layout:
@@ -150,9 +185,14 @@ def _of_platform(index: Manifest, platform: Platform) -> Descriptor:
     raise UsageError(f"it has no image for {platform}, only for: {_listed(names)}")
 
 
-def _name(image: Descriptor) -> str:
+def _names(image: Descriptor) -> Iterator[str]:
     names = (image.annotations.get(key) for key in _NAMES)
-    return next((name for name in names if isinstance(name, str)), str(image.digest))
+    if name := next((name for name in names if isinstance(name, str)), None):
+        yield name
+
+
+def _shown(image: ArchivedImage) -> str:
+    return image.names[0] if image.names else str(image.manifests[-1].digest)
 
 
 def _only(names: list[str]) -> None:
@@ -169,22 +209,29 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(shown[:_MAX_SHOWN] + more) or "none"
 
 
-def _of_docker(files: Files, listed: Member) -> ArchivedImage:
-    """Return the image of a docker-archive (moby's image/spec/v1.2.md, manifest.json)."""
+def _of_docker(files: Files, listed: Member) -> list[ArchivedImage]:
+    """Return the images of a docker-archive (moby's image/spec/v1.2.md, manifest.json)."""
     images = _json(listed)
     if not isinstance(images, list) or not all(isinstance(image, dict) for image in images):
         raise UsageError("its manifest.json is no list of images")
-    _only([_tags(image) for image in images])
-    names = images[0].get("Layers") or []
+    # Images that share layers name the same files.
+    hashed: dict[int, Descriptor] = {}
+    return [_saved(files, image, hashed) for image in images]
+
+
+def _saved(files: Files, image: dict[str, Any], hashed: dict[int, Descriptor]) -> ArchivedImage:
+    names = image.get("Layers") or []
     if not isinstance(names, list):
         raise UsageError("the Layers in its manifest.json are no list")
-    config = _named(files, images[0].get("Config"))
+    config = _named(files, image.get("Config"))
     raw = config.read(MAX_MANIFEST_SIZE)
     described = Descriptor(mediatypes.OCI_CONFIG, Digest.of(raw), len(raw))
     found = [_named(files, name) for name in names]
     # Layers that are the same have one name, or several that are links.
     members = {member.offset: member for member in found}
-    hashed = {offset: _layer(member) for offset, member in members.items()}
+    for offset, member in members.items():
+        if offset not in hashed:
+            hashed[offset] = _layer(member)
     layers = [hashed[member.offset] for member in found]
     _check(layers, _json(config))
     manifest = write_manifest(
@@ -193,8 +240,8 @@ def _of_docker(files: Files, listed: Member) -> ArchivedImage:
         layers=[layer.to_json() for layer in layers],
     )
     blobs = {described.digest: (described, config)}
-    blobs |= {layer.digest: (layer, members[offset]) for offset, layer in hashed.items()}
-    return ArchivedImage((manifest,), tuple(blobs.values()))
+    blobs |= {hashed[offset].digest: (hashed[offset], member) for offset, member in members.items()}
+    return ArchivedImage((manifest,), tuple(blobs.values()), _tags(image))
 
 
 def _json(member: Member) -> Any:
@@ -204,9 +251,9 @@ def _json(member: Member) -> Any:
         raise UsageError(f"{member.name!r:.200} is not JSON: {error}") from error
 
 
-def _tags(image: dict[str, Any]) -> str:
+def _tags(image: dict[str, Any]) -> tuple[str, ...]:
     tags = image.get("RepoTags")
-    return str((isinstance(tags, list) and tags and tags[0]) or image.get("Config"))
+    return tuple(map(str, tags)) if isinstance(tags, list) else ()
 
 
 def _named(files: Files, name: object) -> Member:

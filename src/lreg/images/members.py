@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import gzip
 import os
 import posixpath
-import shutil
 import stat
 import tempfile
-import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import IO, TYPE_CHECKING, Protocol
 
 from lreg.errors import UsageError
+from lreg.images.packings import MARK, unpacker
 from lreg.images.tars import tar_headers
 
 if TYPE_CHECKING:
@@ -28,7 +26,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _PIECE = 1 << 20
-_GZIP = b"\x1f\x8b"
 # Of all headers together, those of 16,000 files.
 _MAX_HEADERS = 8 << 20
 
@@ -94,7 +91,13 @@ class Member:
 
 
 class Files(Protocol):
-    """The files of one archive."""
+    """The files of one archive.
+
+    Attributes:
+        is_folder: whether they lie in a folder rather than in a tar.
+    """
+
+    is_folder: bool
 
     def find(self, name: str) -> Member | None:
         """Return the file of that name, None where there is none.
@@ -106,32 +109,45 @@ class Files(Protocol):
 
 @contextmanager
 def open_files(path: Path) -> Iterator[Files]:
-    """Give the files of a folder or a tar, also one in gzip; valid within this context.
+    """Give the files of a folder or a tar, also a packed one; valid within this context.
 
     Raises:
         UsageError: it is no tar, or one that no image has.
-        OSError: it can't be read; a tar in gzip is unpacked to a temporary file.
+        OSError: it can't be read.
     """
     if path.is_dir():
         yield _Folder(path)
         return
-    with path.open("rb") as packed:
-        zipped = packed.read(len(_GZIP)) == _GZIP
-        packed.seek(0)
-        if not zipped:
-            yield _Tar(packed)
-            return
-        with tempfile.TemporaryFile() as plain:
-            try:
-                with gzip.GzipFile(fileobj=packed) as unzipped:
-                    shutil.copyfileobj(unzipped, plain, _PIECE)
-            except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-                raise UsageError(f"its gzip is broken: {error}") from error
-            plain.seek(0)
-            yield _Tar(plain)
+    with path.open("rb") as file, open_tar(file) as files:
+        yield files
+
+
+@contextmanager
+def open_tar(file: IO[bytes]) -> Iterator[Files]:
+    """Give the files of a tar; one that is packed is unpacked to a temporary file.
+
+    Args:
+        file: with a descriptor, at its beginning.
+
+    Raises:
+        as `open_files`.
+    """
+    begin = file.read(MARK)
+    file.seek(0)
+    unpacked = unpacker(begin, file)
+    if unpacked is None:
+        yield _Tar(file)
+        return
+    with tempfile.TemporaryFile() as plain:
+        while piece := unpacked.read(_PIECE):
+            plain.write(piece)
+        plain.seek(0)
+        yield _Tar(plain)
 
 
 class _Folder:
+    is_folder = True
+
     def __init__(self, path: Path) -> None:
         self._path = path
 
@@ -176,6 +192,8 @@ class _Entry:
 
 class _Tar:
     """The files of a tar; raises UsageError where it is none."""
+
+    is_folder = False
 
     def __init__(self, file: IO[bytes]) -> None:
         self._open = partial(os.dup, file.fileno())

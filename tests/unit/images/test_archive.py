@@ -196,7 +196,7 @@ def test_several_images(tmp_path: Path) -> None:
     assert wrong(both).endswith("it has 2 images, and one is wanted: 'v1', 'v2'")
     assert list(contents(write_layout_twice(tmp_path)))[-1] == MADE.manifest.digest
     entries = [{"Config": "c", "RepoTags": [f"a:{n}"], "Layers": []} for n in range(20)]
-    listed = holding(tmp_path, {"manifest.json": json.dumps(entries).encode()})
+    listed = holding(tmp_path, {"manifest.json": json.dumps(entries).encode(), "c": b"{}"})
     assert "20 images, and one is wanted: 'a:0', 'a:1', " in wrong(listed)
     assert "it has no image" in wrong(write_layout(tmp_path / "none", {}))
 

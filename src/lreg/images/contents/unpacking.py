@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import gzip
-import zlib
-from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
+from typing import TYPE_CHECKING
 
 from lreg.errors import UsageError
+from lreg.images.packings import MARK, unpacker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
 _PIECE = 1 << 20
-# RFC 1952, 2.3.1; RFC 8878, 3.1.1.
-_GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 # Files of zeroes aside, a hundredth is more than anything packs to; they may be so large together.
 _ALWAYS = 1 << 30
 _MOST_PACKED = 100
-# zstd's own limit for what a decoder must be able to have (RFC 8878, 3.1.1.1.2: 8 MB at least).
-_ZSTD_WINDOW = 128 << 20
 
 
 class Plain:
@@ -27,7 +22,7 @@ class Plain:
     def __init__(self, pieces: Iterable[bytes]) -> None:
         """Begin to read `pieces`; what packed them is told by their first bytes."""
         self._source = _Source(pieces)
-        self._reader = _reader(self._source)
+        self._reader = unpacker(self._source.peek(MARK), self._source) or self._source
         self._position = 0
 
     def read(self, count: int) -> bytes:
@@ -53,10 +48,7 @@ class Plain:
         return self._position
 
     def _some(self, count: int) -> bytes:
-        try:
-            part = self._reader.read(count)
-        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            raise UsageError(f"its gzip is broken: {error}") from error
+        part = self._reader.read(count)
         self._position += len(part)
         if self._position > _ALWAYS + _MOST_PACKED * self._source.count:
             raise UsageError(
@@ -64,35 +56,6 @@ class Plain:
                 "it is a decompression bomb"
             )
         return part
-
-
-class _Reader(Protocol):
-    def read(self, count: int, /) -> bytes: ...
-
-
-def _reader(source: _Source) -> _Reader:
-    begin = source.peek(len(_ZSTD))
-    if begin.startswith(_GZIP):
-        return gzip.GzipFile(fileobj=cast("BinaryIO", source))
-    if begin.startswith(_ZSTD):
-        return _Zstd(source)
-    return source
-
-
-class _Zstd:
-    def __init__(self, source: _Source) -> None:
-        import zstandard  # noqa: PLC0415 -- most layers are in gzip
-
-        self._error = zstandard.ZstdError
-        made = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW)
-        stream = made.stream_reader(cast("BinaryIO", source), read_across_frames=True)
-        self._read: Callable[[int], bytes] = stream.read
-
-    def read(self, count: int) -> bytes:
-        try:
-            return self._read(count)
-        except self._error as error:
-            raise UsageError(f"its zstd is broken: {error}") from error
 
 
 class _Source:
