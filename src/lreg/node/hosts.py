@@ -55,10 +55,13 @@ def merge_hosts(text: str, block: str) -> str:
     return f"{text}{gap}{block}"
 
 
-def hosts_file(plan: NodePlan) -> Iterator[NodeFile]:
-    """Yield the file of the names that are to mean the registry's address, if there are any."""
-    if plan.hosts:
-        yield NodeFile(PATH, hosts_block(plan.hosts, plan.registry.host), Merge.HOSTS)
+def hosts_file(plan: NodePlan, *more: str) -> Iterator[NodeFile]:
+    """Yield the file of the names, and `more`, that are to mean lreg's address, if there are any.
+
+    `more` is left out where that is a name, which /etc/hosts can't take.
+    """
+    if names := (*plan.hosts, *more) if plan.registry.ip else ():
+        yield NodeFile(PATH, hosts_block(names, plan.registry.host), Merge.HOSTS)
 
 
 def parse_spoofs(text: str) -> tuple[str, ...]:

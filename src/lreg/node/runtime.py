@@ -25,6 +25,8 @@ class Runtime:
         cannot: by mechanism, what it can't do, in words.
         reload: by mechanism, the commands after which it heeds the files, to be run in this
             order; nothing where it needs none.
+        restart: the commands that make it read everything anew: after what it was told is taken
+            back, or a CA of the system has changed.
         on_node: whether the files lie on the node itself; else they are for the machine where
             nodes are made.
     """
@@ -35,9 +37,10 @@ class Runtime:
     needs: Mapping[Mechanism, str]
     cannot: Mapping[Mechanism, str] = field(default_factory=dict)
     reload: Mapping[Mechanism, Commands] = field(default_factory=dict)
+    restart: Commands = ()
     on_node: bool = True
 
 
-def always(*commands: tuple[str, ...]) -> Mapping[Mechanism, Commands]:
+def always(commands: Commands) -> Mapping[Mechanism, Commands]:
     """Return `Runtime.reload` where it is the same by every mechanism."""
     return dict.fromkeys(Mechanism, commands)

@@ -7,29 +7,74 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from lreg.errors import UsageError
-from lreg.node.emitters import containerd, containers_image, docker
+from lreg.node.emitters import (
+    buildkit,
+    carriers,
+    containerd,
+    containerd_based,
+    containers_image,
+    docker,
+    k3s,
+    kaniko,
+    talos,
+)
+from lreg.node.plan import Mechanism
 from lreg.node.runtime import Runtime
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from lreg.node.plan import NodeFile, NodePlan
 
 __all__ = ["RUNTIMES", "Runtime", "files_for", "runtime_named"]
 
-RUNTIMES: Mapping[str, Runtime] = MappingProxyType(
-    {
-        each.name: each
-        for each in (
-            containerd.CONTAINERD,
-            containers_image.CRIO,
-            containers_image.PODMAN,
-            containers_image.BUILDAH,
-            containers_image.SKOPEO,
-            docker.DOCKER,
-        )
-    }
+
+def _minikube(plan: NodePlan) -> Iterator[NodeFile]:
+    if plan.name:
+        raise UsageError(f"minikube: {carriers.MINIKUBE_CANNOT[Mechanism.SPOOF_HTTP]}: no name")
+    yield from carriers.minikube(plan, files_for(plan.inner, plan))
+
+
+def _cloud_init(plan: NodePlan) -> Iterator[NodeFile]:
+    runtime = runtime_named(plan.inner)
+    carriers.check_on_node(runtime)
+    yield from carriers.cloud_init(runtime, plan, files_for(runtime.name, plan))
+
+
+_ALL = (
+    containerd.CONTAINERD,
+    containers_image.CRIO,
+    containers_image.PODMAN,
+    containers_image.BUILDAH,
+    containers_image.SKOPEO,
+    docker.DOCKER,
+    buildkit.BUILDKIT,
+    containerd_based.NERDCTL,
+    k3s.K3S,
+    k3s.RKE2,
+    containerd_based.MICROK8S,
+    talos.TALOS,
+    containerd_based.KIND,
+    k3s.K3D,
+    Runtime(
+        name="minikube",
+        title="minikube",
+        emit=_minikube,
+        needs=carriers.MINIKUBE_NEEDS,
+        cannot=carriers.MINIKUBE_CANNOT,
+        on_node=False,
+    ),
+    kaniko.KANIKO,
+    Runtime(
+        name="cloud-init",
+        title="cloud-init",
+        emit=_cloud_init,
+        needs=carriers.CLOUD_INIT_NEEDS,
+        cannot=carriers.CLOUD_INIT_CANNOT,
+        on_node=False,
+    ),
 )
+RUNTIMES: Mapping[str, Runtime] = MappingProxyType({each.name: each for each in _ALL})
 
 
 def runtime_named(name: str) -> Runtime:
@@ -59,5 +104,10 @@ def files_for(name: str, plan: NodePlan) -> tuple[NodeFile, ...]:
         why = runtime.cannot[plan.mechanism]
         raise UsageError(
             f"{runtime.title} by {plan.mechanism.value}: {why}: use --mechanism {others}"
+        )
+    if not runtime.on_node and plan.registry.ip and plan.registry.ip.is_loopback:
+        raise UsageError(
+            f"on a node {plan.registry.host} is the node itself: say by --registry where it "
+            "reaches lreg, which has to listen there"
         )
     return tuple(runtime.emit(plan))

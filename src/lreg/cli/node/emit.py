@@ -12,9 +12,9 @@ import click
 from lreg.cli.node.planning import plan_options_when_asked
 from lreg.cli.output import print_json
 from lreg.errors import UsageError
+from lreg.node.overlay import overlay
 from lreg.node.plan import Mechanism
 from lreg.node.runtimes import RUNTIMES, files_for, runtime_named
-from lreg.node.tarball import write_tar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -75,7 +75,7 @@ def command(
     if as_json:
         print_json([_as_json(file) for file in files])
     elif output == "-":
-        write_tar(files, sys.stdout.buffer)
+        sys.stdout.buffer.write(overlay(files))
     elif output is not None:
         _write(files, Path(output))
     else:

@@ -16,11 +16,12 @@ if TYPE_CHECKING:
     from lreg.node.plan import NodePlan
 
 _CONFIG = "etc/containerd/config.toml"
-_CERTS = "etc/containerd/certs.d"
-_CA = "etc/containerd/lreg-ca.crt"
+CERTS = "etc/containerd/certs.d"
+CA = "etc/containerd/lreg-ca.crt"
 # A colon-separated list of folders, 2.2's own default, is broken in 2.3's transfer service.
-_FOLDER = f'  config_path = "/{_CERTS}"\n'
-_VERSION_2 = f'version = 2\n\n[plugins."io.containerd.grpc.v1.cri".registry]\n{_FOLDER}'
+_FOLDER = f'  config_path = "/{CERTS}"\n'
+CRI_1 = f'[plugins."io.containerd.grpc.v1.cri".registry]\n{_FOLDER}'
+_VERSION_2 = f"version = 2\n\n{CRI_1}"
 _VERSION_3 = (
     f"version = 3\n\n[plugins.'io.containerd.cri.v1.images'.registry]\n{_FOLDER}"
     f"\n[plugins.'io.containerd.transfer.v1.local']\n{_FOLDER}"
@@ -38,7 +39,7 @@ def config_toml(version: str) -> str:
 def containerd(plan: NodePlan) -> Iterator[NodeFile]:
     """Yield the files; raise UsageError for an IPv6 mirror that it can't have."""
     yield NodeFile(_CONFIG, config_toml(plan.version), Merge.TOML)
-    yield from certs_d(plan, _CERTS, _CA, ipv6=at_least(plan.version, 2))
+    yield from certs_d(plan, CERTS, CA, ipv6=at_least(plan.version, 2))
     yield from hosts_file(plan)
 
 
@@ -56,5 +57,6 @@ CONTAINERD = Runtime(
     cannot={
         Mechanism.MIRROR: "1.x: an IPv6 address with fallback; `ctr` without --hosts-dir heeds none"
     },
-    reload=always(("systemctl", "restart", "containerd")),
+    reload=always((("systemctl", "restart", "containerd"),)),
+    restart=(("systemctl", "restart", "containerd"),),
 )

@@ -25,7 +25,7 @@ _CRIO_DROP_IN = "etc/crio/crio.conf.d/50-lreg.conf"
 
 def podman(plan: NodePlan) -> Iterator[NodeFile]:
     """Yield the files; raise UsageError for an IPv6 mirror."""
-    yield NodeFile(_REGISTRIES, _search(plan) + _tables(plan))
+    yield NodeFile(_REGISTRIES, _search(plan) + _tables(plan), Merge.TOML)
     yield from _certificates(plan)
     yield from hosts_file(plan)
 
@@ -47,7 +47,7 @@ def _old_crio(plan: NodePlan) -> Iterator[NodeFile]:
         )
     yield NodeFile(_CRIO, _crio_conf(plan), Merge.TOML)
     if plan.mechanism is Mechanism.MIRROR:
-        yield NodeFile(_REGISTRIES, _tables(plan))
+        yield NodeFile(_REGISTRIES, _tables(plan), Merge.TOML)
     yield from _certificates(plan)
     yield from hosts_file(plan)
 
@@ -158,6 +158,7 @@ CRIO = Runtime(
         Mechanism.SPOOF_TLS: f"lreg on port 443 and its CA; {_RESTART}",
     },
     cannot={Mechanism.MIRROR: _NO_IPV6},
-    reload=always(("systemctl", "restart", "crio")),
+    reload=always((("systemctl", "restart", "crio"),)),
+    restart=(("systemctl", "restart", "crio"),),
 )
 PODMAN, BUILDAH, SKOPEO = map(_tool, ("podman", "buildah", "skopeo"))

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from lreg.errors import UsageError
-from lreg.node.emitters.forms import at_least
+from lreg.node.emitters.forms import SYSTEM_CA, at_least
 from lreg.node.emitters.hosts_toml import certs_d
 from lreg.node.hosts import hosts_file
 from lreg.node.plan import Mechanism, Merge, NodeFile
@@ -20,11 +20,6 @@ if TYPE_CHECKING:
 
 _CERTS = "etc/docker/certs.d"
 _CA = "etc/docker/lreg-ca.crt"
-# Debian's and Alpine's place for a CA of the system, and Red Hat's.
-_SYSTEM_CAS = (
-    "usr/local/share/ca-certificates/lreg.crt",
-    "etc/pki/ca-trust/source/anchors/lreg.crt",
-)
 
 
 def docker(plan: NodePlan) -> Iterator[NodeFile]:
@@ -35,7 +30,15 @@ def docker(plan: NodePlan) -> Iterator[NodeFile]:
     if plan.mechanism is Mechanism.MIRROR and at_least(plan.version, 29) is not False:
         yield from certs_d(plan, _CERTS, _CA, ipv6=True)
     yield from _trust(plan)
-    yield from hosts_file(plan)
+    yield from _hosts(plan)
+
+
+def _hosts(plan: NodePlan) -> Iterator[NodeFile]:
+    # Before 23 it looks docker.io up before it asks a mirror, if only to compare the address with
+    # insecure-registries; its Hub's images are at registry-1.docker.io, so that it falls back.
+    mirrors_hub = plan.mechanism is Mechanism.MIRROR and DOCKER_HUB in plan.upstreams
+    looks_up = mirrors_hub and not at_least(plan.version, 23)
+    yield from hosts_file(plan, *((DOCKER_HUB,) if looks_up else ()))
 
 
 def _check_mirror(plan: NodePlan) -> None:
@@ -83,12 +86,11 @@ def _trust(plan: NodePlan) -> Iterator[NodeFile]:
         yield NodeFile(f"{_CERTS}/{host}/lreg-ca.crt", plan.ca)
     if DOCKER_HUB in spoofed:
         # Without the containerd image store Docker heeds no other CA for its Hub.
-        for path in _SYSTEM_CAS:
-            yield NodeFile(path, plan.ca)
+        yield NodeFile(SYSTEM_CA, plan.ca)
 
 
 _RELOAD = ("systemctl", "reload", "docker")
-_UPDATE_CAS = "command -v update-ca-certificates && update-ca-certificates || update-ca-trust"
+_RESTART = ("systemctl", "restart", "docker")
 
 DOCKER = Runtime(
     name="docker",
@@ -104,9 +106,10 @@ DOCKER = Runtime(
         Mechanism.MIRROR: "before 29, or without its containerd image store: others than "
         "docker.io; --no-fallback"
     },
+    restart=(_RESTART,),
     reload={
         Mechanism.MIRROR: (_RELOAD,),
         Mechanism.SPOOF_HTTP: (_RELOAD,),
-        Mechanism.SPOOF_TLS: (("sh", "-c", _UPDATE_CAS), ("systemctl", "restart", "docker")),
+        Mechanism.SPOOF_TLS: (_RESTART,),
     },
 )

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from lreg.errors import UsageError
-from lreg.node.plan import Mechanism, NodeFile
+from lreg.node.plan import Mechanism, Merge, NodeFile
 from lreg.oci.reference import DOCKER_HUB
 
 if TYPE_CHECKING:
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 # Where Docker Hub's images are; runtimes know of it by themselves only where no file is.
 _HUB_SERVER = "registry-1.docker.io"
+
+# Debian's and Alpine's place for a CA that the whole system is to trust.
+SYSTEM_CA = "usr/local/share/ca-certificates/lreg.crt"
 
 
 def at_least(version: str, *wanted: int) -> bool | None:
@@ -56,3 +59,24 @@ def upstream_server(host: str) -> str:
 def spoofed_server(plan: NodePlan, host: str) -> str:
     """Return the URL under which a spoofed name is asked."""
     return f"{'http' if plan.mechanism is Mechanism.SPOOF_HTTP else 'https'}://{host}"
+
+
+def is_drop_in(file: NodeFile) -> bool:
+    """Return whether a file is lreg's by its name, or lies in a folder of files that all count."""
+    return file.merge is Merge.OWN or any(part.endswith(".d") for part in file.path.split("/"))
+
+
+def refuse_ipv6_mirror(plan: NodePlan, *, understood: bool | None) -> None:
+    """Raise UsageError if a containerd is to have a mirror by its IPv6 address and can't.
+
+    Args:
+        plan: what it is to be told.
+        understood: whether it takes one, as 2.x does; None where its version is not known.
+    """
+    if plan.mechanism.spoofs or not plan.endpoint.is_ipv6 or understood:
+        return
+    raise UsageError(
+        "containerd 1.x takes a file with an IPv6 address as a mirror for none and silently asks "
+        "the internet: give lreg a name by --registry-name"
+        + ("; 2.x takes it: say so by --for-version" if understood is None else "")
+    )

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lreg.errors import UsageError
-from lreg.node.emitters.forms import ca_file, quoted, spoofed_server, upstream_server
-from lreg.node.plan import NodeFile
+from lreg.node.emitters.forms import (
+    ca_file,
+    quoted,
+    refuse_ipv6_mirror,
+    spoofed_server,
+    upstream_server,
+)
+from lreg.node.plan import Merge, NodeFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,18 +31,14 @@ def certs_d(plan: NodePlan, folder: str, ca: str, *, ipv6: bool | None) -> Itera
     Raises:
         UsageError: the registry's address can't be a mirror.
     """
-    if plan.endpoint.is_ipv6 and plan.fallback and not plan.mechanism.spoofs and not ipv6:
-        raise UsageError(
-            "containerd 1.x takes a file with an IPv6 address as a mirror for none and silently "
-            "asks the internet: give lreg a name by --registry-name, or leave the fallback out by "
-            "--no-fallback, or say --for-version 2.0 where containerd is that new"
-        )
+    if plan.fallback:
+        refuse_ipv6_mirror(plan, understood=ipv6)
     yield from ca_file(plan, ca)
     trusted = f"/{ca}" if plan.ca is not None else None
     for host in plan.upstreams:
-        yield NodeFile(f"{folder}/{host}/hosts.toml", _upstream(plan, host, trusted))
+        yield NodeFile(f"{folder}/{host}/hosts.toml", _upstream(plan, host, trusted), Merge.TOML)
     own = _only(plan.endpoint.url, trusted if plan.endpoint.tls else None)
-    yield NodeFile(f"{folder}/{plan.endpoint.image_host}/hosts.toml", own)
+    yield NodeFile(f"{folder}/{plan.endpoint.image_host}/hosts.toml", own, Merge.TOML)
 
 
 def _upstream(plan: NodePlan, host: str, ca: str | None) -> str:

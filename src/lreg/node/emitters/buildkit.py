@@ -1,0 +1,68 @@
+"""BuildKit: `buildkitd.toml` (its docs/buildkitd.toml.md)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lreg.errors import UsageError
+from lreg.node.emitters.forms import ca_file, listed, quoted
+from lreg.node.hosts import hosts_file
+from lreg.node.plan import Mechanism, Merge, NodeFile
+from lreg.node.runtime import Runtime, always
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lreg.node.plan import NodePlan
+
+_CONFIG = "etc/buildkit/buildkitd.toml"
+_CA = "etc/buildkit/lreg-ca.crt"
+
+
+def buildkit(plan: NodePlan) -> Iterator[NodeFile]:
+    """Yield the files; raise UsageError where the internet is to be left out of mirrors."""
+    mirror = plan.mechanism is Mechanism.MIRROR
+    if mirror and not plan.fallback:
+        raise UsageError(
+            "BuildKit always falls back from a mirror to the internet: use --mechanism "
+            "spoof-http or spoof-tls"
+        )
+    tables = [_upstream(plan, host) for host in plan.upstreams]
+    # What is set for an upstream does not hold for its mirrors.
+    tables.append(_table(plan.endpoint.image_host, _reached(plan, tls=plan.endpoint.tls)))
+    yield NodeFile(_CONFIG, "\n".join(filter(None, tables)), Merge.TOML)
+    yield from ca_file(plan, _CA)
+    yield from hosts_file(plan)
+
+
+def _upstream(plan: NodePlan, host: str) -> str:
+    if plan.mechanism.spoofs:
+        return _table(host, _reached(plan, tls=plan.mechanism is Mechanism.SPOOF_TLS))
+    return _table(host, f"mirrors = {listed([f'{plan.endpoint.image_host}/{host}'])}")
+
+
+def _reached(plan: NodePlan, *, tls: bool) -> str:
+    if not tls:
+        return "http = true"
+    return f"ca = {listed([f'/{_CA}'])}" if plan.ca is not None else ""
+
+
+def _table(host: str, setting: str) -> str:
+    return f"[registry.{quoted(host)}]\n  {setting}\n" if setting else ""
+
+
+_RESTART = "a restart of buildkitd, or `docker buildx create --buildkitd-config`"
+
+BUILDKIT = Runtime(
+    name="buildkit",
+    title="BuildKit",
+    emit=buildkit,
+    needs={
+        Mechanism.MIRROR: _RESTART,
+        Mechanism.SPOOF_HTTP: f"lreg on port 80; {_RESTART}",
+        Mechanism.SPOOF_TLS: f"lreg on port 443 and its CA; {_RESTART}",
+    },
+    cannot={Mechanism.MIRROR: "--no-fallback"},
+    reload=always((("systemctl", "restart", "buildkit"),)),
+    restart=(("systemctl", "restart", "buildkit"),),
+)
