@@ -47,6 +47,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "pulled": (_CACHE, "List what nodes really asked for; write a lock file of it."),
     "missing": (_CACHE, "List what of a lock file is not here."),
     "upstream": (_CACHE, "Show the registries on the internet, and how they are."),
+    "build": (_MAKE, "Build an image out of a folder, without any daemon."),
     "node": (_NODES, "Tell nodes' runtimes where to look, take it back, check that it works."),
     "spoof": (_NODES, "Print hosts lines that make registries' names mean the one here."),
     "completion": ("The shell", "Print the completion script for bash, zsh or fish."),

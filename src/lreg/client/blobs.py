@@ -136,6 +136,9 @@ class RemoteBlob(AsyncIterable[bytes]):
     there is progress; an upstream that ignores Range is read past what is here already. The last
     piece is held back until size and digest are verified, so that nobody completes a wrong blob.
 
+    Attributes:
+        repository: which has it.
+
     Iterating raises BlobUnknown, DigestInvalid or SizeInvalid (the registry sent something else),
     TransferBroken or Unavailable (patience ran out), and what else the registry says.
     """
@@ -143,7 +146,7 @@ class RemoteBlob(AsyncIterable[bytes]):
     def __init__(
         self, repository: RemoteRepository, descriptor: Descriptor, start: int, hasher: _Hash | None
     ) -> None:
-        self._repository = repository
+        self.repository = repository
         self._descriptor = descriptor
         self._start = start
         self._hasher = hasher
@@ -172,20 +175,20 @@ class RemoteBlob(AsyncIterable[bytes]):
             yield held
 
     def _wrong(self, what: str, kind: type[errors.RegistryError]) -> errors.RegistryError:
-        where = f"{self._repository.host}/{self._repository.name}@{self._descriptor.digest}"
+        where = f"{self.repository.host}/{self.repository.name}@{self._descriptor.digest}"
         return kind(f"{where}: the registry sent {what}")
 
     async def _resumed(self) -> AsyncGenerator[bytes, None]:
         """Yield the bytes from `start` to `size`, over as many connections as it takes."""
         position, size = self._start, self._descriptor.size
-        patience = self._repository.connection.patience
+        patience = self.repository.connection.patience
         failures = 0
         failure: errors.LregError
         while position < size:
             before = position
             try:
                 async with (
-                    read_blob(self._repository, self._descriptor.digest, position) as body,
+                    read_blob(self.repository, self._descriptor.digest, position) as body,
                     aclosing(body.pieces()) as pieces,
                 ):
                     async for piece in pieces:
@@ -194,7 +197,7 @@ class RemoteBlob(AsyncIterable[bytes]):
                         if position > size:
                             return
                 failure = errors.TransferBroken(
-                    f"{self._repository.host} ended blob {self._descriptor.digest.short} "
+                    f"{self.repository.host} ended blob {self._descriptor.digest.short} "
                     f"after {position} of {size} bytes"
                 )
             except (errors.TransferBroken, errors.Unavailable) as error:

@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import AsyncIterable
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeGuard
 
+from lreg.client.blobs import RemoteBlob
 from lreg.client.progress import Copied, Outcome, Silent
 from lreg.errors import ManifestUnknown, NameUnknown
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from lreg.oci.digest import Digest
     from lreg.oci.manifest import Manifest
     from lreg.oci.platform import Platform
-    from lreg.oci.reference import RepositoryName, Tag
+    from lreg.oci.reference import Tag
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +71,11 @@ async def copy_image(
         DigestInvalid, SizeInvalid: the source sent something else than its manifests name.
     """
     options = options or Options()
-    root = await source.manifest(selector)
-    if options.platform and root.is_index:
-        root = await _of_platform(source, root, options.platform)
+    root = await find_image(source, selector, options.platform)
     plan = _Plan(source, referrers=options.referrers)
     await plan.add(root)
     copier = _Copier(target, options, progress or Silent(), Copied(root.descriptor))
-    mountable = source.name if source.host == target.host else None
-    await copier.blobs(((blob, source.blob(blob)) for blob in plan.blobs.values()), mountable)
+    await copier.blobs((blob, source.blob(blob)) for blob in plan.blobs.values())
     await copier.manifests(plan.manifests.values(), root, tag)
     return copier.copied
 
@@ -94,7 +92,8 @@ async def push_image(
     """Push an image that lies in no registry, in the order and manner of `copy_image`.
 
     Args:
-        blobs: what the manifests name and a registry must hold; the registry verifies it.
+        blobs: what the manifests name and a registry must hold; the registry verifies it. What
+            another repository of it has (a RemoteBlob) is mounted from there.
         manifests: children before their index, the whole last.
         target: where to.
         tag: what it is to be called there; None: by digest alone.
@@ -108,6 +107,20 @@ async def push_image(
     await copier.blobs(blobs)
     await copier.manifests(manifests, root, tag)
     return copier.copied
+
+
+async def find_image(
+    source: RemoteRepository, selector: Tag | Digest, platform: Platform | None
+) -> Manifest:
+    """Return what `selector` means: of an index only the image for a platform, where one is given.
+
+    Raises:
+        ManifestUnknown: the source has no such image, or not for that platform.
+    """
+    root = await source.manifest(selector)
+    if platform and root.is_index:
+        return await _of_platform(source, root, platform)
+    return root
 
 
 async def _of_platform(source: RemoteRepository, index: Manifest, platform: Platform) -> Manifest:
@@ -172,18 +185,9 @@ class _Copier:
         self._target = target
         self._progress = progress
 
-    async def blobs(
-        self,
-        blobs: Iterable[tuple[Descriptor, Content]],
-        mountable: RepositoryName | None = None,
-    ) -> None:
-        """Bring blobs to the target, several at a time, each in one of the three ways.
-
-        Args:
-            blobs: each with what it holds.
-            mountable: the repository of the target's registry that has them; None: none has.
-        """
-        await _together([self._blob(blob, content, mountable) for blob, content in blobs])
+    async def blobs(self, blobs: Iterable[tuple[Descriptor, Content]]) -> None:
+        """Bring blobs to the target, several at a time, each in one of the three ways."""
+        await _together([self._blob(blob, content) for blob, content in blobs])
 
     async def manifests(
         self, manifests: Iterable[Manifest], root: Manifest, tag: Tag | None
@@ -195,21 +199,23 @@ class _Copier:
         if tag is not None:
             await self._manifest(root, tag)
 
-    async def _blob(
-        self, blob: Descriptor, content: Content, mountable: RepositoryName | None
-    ) -> None:
+    async def _blob(self, blob: Descriptor, content: Content) -> None:
         async with self._slots:
-            self._done(blob, await self._bring(blob, content, mountable))
+            self._done(blob, await self._bring(blob, content))
 
-    async def _bring(
-        self, blob: Descriptor, content: Content, mountable: RepositoryName | None
-    ) -> Outcome:
+    async def _bring(self, blob: Descriptor, content: Content) -> Outcome:
         if self._ask and await self._target.has_blob(blob.digest):
             return Outcome.SKIPPED
-        if mountable and await self._target.mount(blob.digest, mountable):
+        if self._is_beside(content) and await self._target.mount(
+            blob.digest, content.repository.name
+        ):
             return Outcome.MOUNTED
         await self._target.push_blob(blob, _Watched(content, blob, self._progress))
         return Outcome.COPIED
+
+    def _is_beside(self, content: Content) -> TypeGuard[RemoteBlob]:
+        """Return whether another repository of the target's registry has it."""
+        return isinstance(content, RemoteBlob) and content.repository.host == self._target.host
 
     async def _manifest(self, manifest: Manifest, selector: Tag | Digest) -> None:
         descriptor = manifest.descriptor

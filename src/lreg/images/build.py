@@ -1,96 +1,126 @@
-"""Images out of folders, without Docker: the same folders give the same bytes.
+"""Built images: configs, layers and manifests, the same bytes for the same input.
 
-One layer for each platform: a tar of its root in the order of names, owned by root, with the modes
-that git keeps (executable or not; set-id and sticky bits stay) and one modification time, in gzip.
-The same digest everywhere needs the same zlib; the digest of the tar (the diff_id) does not.
+The same digest everywhere needs the same zlib; the digests of the tars (the diff_ids) do not.
 """
 
 from __future__ import annotations
 
-import gzip
-import hashlib
-import io
 import json
-import os
-import stat
-import tarfile
-import tempfile
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, cast
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
 
 from lreg.errors import UsageError
+from lreg.images.layers import BuiltLayer
 from lreg.oci import mediatypes
 from lreg.oci.descriptor import Descriptor
-from lreg.oci.digest import Algorithm, Digest
+from lreg.oci.digest import Digest
 from lreg.oci.manifest import Manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from pathlib import Path
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from lreg.images.source import ImageSource
+    from lreg.images.base import BaseBlob
+    from lreg.images.config import ImageConfig
+    from lreg.images.members import Member
+    from lreg.images.staging import Staging
     from lreg.oci.platform import Platform
 
-# A layer beyond this many bytes lies in a temporary file.
-_IN_MEMORY = 8 << 20
-_GZIP_LEVEL = 6
+
+class Content(Protocol):
+    """The bytes of a blob."""
+
+    def pieces(self) -> Iterator[bytes]:
+        """Yield them, from the beginning each time."""
 
 
 @dataclass(frozen=True)
 class BuiltImage:
-    """An image ready to push: blobs first, then manifests, then `top` under the tag.
+    """An image ready to push, while the `Staging` that it was built in lasts.
 
     Attributes:
-        blobs: configs and layers, each with its content, readable and seekable while the
-            `build` that made it lasts.
-        manifests: one for each platform.
-        top: what the tag means: the only manifest, or an index of all.
+        manifests: what it consists of, children before their index, the whole last.
+        blobs: configs and layers that were built, each once, with what they hold.
+        based_on: the layers of other images that it has as well.
+        platforms: what it is for, where that is known.
     """
 
-    blobs: tuple[tuple[Descriptor, BinaryIO], ...]
     manifests: tuple[Manifest, ...]
-    top: Manifest
+    blobs: tuple[tuple[Descriptor, Member], ...]
+    based_on: tuple[BaseBlob, ...] = ()
+    platforms: tuple[Platform, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """Of everything that it consists of, in bytes."""
+        blobs = sum(descriptor.size for descriptor, _ in self.contents())
+        return blobs + sum(len(manifest.raw) for manifest in self.manifests)
+
+    @property
+    def top(self) -> Manifest:
+        """What its tag means."""
+        return self.manifests[-1]
+
+    def contents(self) -> Iterator[tuple[Descriptor, Content]]:
+        """Yield everything that its manifests name, each blob once, with what it holds."""
+        yield from self.blobs
+        yield from ((blob.descriptor, blob) for blob in self.based_on)
 
 
-@contextmanager
-def build(source: ImageSource, *, epoch: int = 0) -> Iterator[BuiltImage]:
-    """Build the image of `source`; its layers are gone when the context ends.
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The image for one platform.
+
+    Attributes:
+        config: its config.
+        layers: lowest first: those of other images, then those that were built.
+    """
+
+    config: ImageConfig
+    layers: Sequence[BaseBlob | BuiltLayer]
+
+
+def put_together(
+    parts: Sequence[Part], staging: Staging, annotations: Mapping[str, str] | None = None
+) -> BuiltImage:
+    """Return the image of its parts, one for each platform: with an index where they are several.
 
     Args:
-        source: names, folders and what runs.
-        epoch: every time in the image, in seconds since 1970.
-
-    Raises:
-        UsageError: a root holds something that an image can't (a socket, a device), or that
-            can't be read.
+        parts: at least one.
+        staging: where its configs are to lie.
+        annotations: of the manifests, and of the index where there is one.
     """
-    blobs: list[tuple[Descriptor, BinaryIO]] = []
-    manifests: list[Manifest] = []
+    blobs: dict[Digest, tuple[Descriptor, Member]] = {}
+    based_on: dict[Digest, BaseBlob] = {}
+    manifests: dict[Digest, Manifest] = {}
     children: list[Descriptor] = []
-    with ExitStack() as files:
-        for platform, root in source.roots.items():
-            content = files.enter_context(_temporary())
-            layer, diff_id = _write_layer(root, content, epoch)
-            raw_config = _config(source.run, platform, diff_id, epoch)
-            config = Descriptor(mediatypes.OCI_CONFIG, Digest.of(raw_config), len(raw_config))
-            manifest = write_manifest(
-                mediatypes.OCI_MANIFEST, config=config.to_json(), layers=[layer.to_json()]
-            )
-            blobs += [(config, io.BytesIO(raw_config)), (layer, content)]
-            manifests.append(manifest)
-            children.append(
-                Descriptor(
-                    manifest.media_type, manifest.digest, len(manifest.raw), platform=platform
-                )
-            )
-        top = manifests[0]
-        if len(manifests) > 1:
-            top = write_manifest(
-                mediatypes.OCI_INDEX, manifests=[child.to_json() for child in children]
-            )
-        yield BuiltImage(tuple(blobs), tuple(manifests), top)
+    more = {"annotations": dict(annotations)} if annotations else {}
+    for part in parts:
+        raw = part.config.to_bytes()
+        config = Descriptor(mediatypes.OCI_CONFIG, Digest.of(raw), len(raw))
+        blobs[config.digest] = config, staging.add("the config", [raw])
+        for layer in part.layers:
+            if isinstance(layer, BuiltLayer):
+                blobs.setdefault(layer.descriptor.digest, (layer.descriptor, layer.content))
+            elif layer.descriptor.distributable:
+                based_on.setdefault(layer.descriptor.digest, layer)
+        manifest = write_manifest(
+            mediatypes.OCI_MANIFEST,
+            config=config.to_json(),
+            layers=[layer.descriptor.to_json() for layer in part.layers],
+            **more,
+        )
+        manifests[manifest.digest] = manifest
+        children.append(replace(manifest.descriptor, platform=part.config.platform))
+    if len(children) > 1:
+        named = [child.to_json() for child in children]
+        top = write_manifest(mediatypes.OCI_INDEX, manifests=named, **more)
+        manifests[top.digest] = top
+    return BuiltImage(
+        tuple(manifests.values()),
+        tuple(blobs.values()),
+        tuple(based_on.values()),
+        tuple(part.config.platform for part in parts),
+    )
 
 
 def source_date_epoch(environ: Mapping[str, str]) -> int:
@@ -105,105 +135,7 @@ def source_date_epoch(environ: Mapping[str, str]) -> int:
     return int(text)
 
 
-class _Writer(Protocol):
-    def write(self, data: bytes, /) -> int: ...
-
-
-class _Hashing:
-    """Passes on what is written, and knows its digest and size in bytes."""
-
-    def __init__(self, target: _Writer) -> None:
-        self._target = target
-        self._hasher = hashlib.sha256()
-        self.size = 0
-
-    def write(self, data: bytes) -> int:
-        self._hasher.update(data)
-        self.size += len(data)
-        return self._target.write(data)
-
-    def flush(self) -> None:
-        """Nothing is held back here; gzip asks."""
-
-    @property
-    def digest(self) -> Digest:
-        return Digest.finished(Algorithm.SHA256, self._hasher)
-
-
-def _temporary() -> BinaryIO:
-    return cast("BinaryIO", tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY))
-
-
-def _write_layer(root: Path, target: BinaryIO, epoch: int) -> tuple[Descriptor, Digest]:
-    """Write the layer to `target`, rewound; return its descriptor and the tar's digest."""
-    packed = _Hashing(target)
-    with gzip.GzipFile("", "wb", _GZIP_LEVEL, cast("BinaryIO", packed), mtime=0) as zipped:
-        plain = _Hashing(cast("_Writer", zipped))
-        with tarfile.open(
-            mode="w|", fileobj=cast("BinaryIO", plain), format=tarfile.PAX_FORMAT
-        ) as tar:
-            for name, path in _walk(str(root)):
-                try:
-                    _add(tar, name, path, epoch)
-                except OSError as error:
-                    raise UsageError(
-                        f"{path} can't be put into the image: {error.strerror or error}"
-                    ) from error
-    target.seek(0)
-    return Descriptor(mediatypes.OCI_LAYER_GZIP, packed.digest, packed.size), plain.digest
-
-
-def _walk(folder: str, prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Give every name below `folder`, a folder before its content, with its path."""
-    for name in sorted(os.listdir(folder)):
-        path = os.path.join(folder, name)
-        yield prefix + name, path
-        if os.path.isdir(path) and not os.path.islink(path):
-            yield from _walk(path, f"{prefix}{name}/")
-
-
-def _add(tar: tarfile.TarFile, name: str, path: str, epoch: int) -> None:
-    status = os.lstat(path)
-    entry = tarfile.TarInfo(name)
-    entry.mtime = epoch
-    special = stat.S_IMODE(status.st_mode) & 0o7000
-    executable = stat.S_ISDIR(status.st_mode) or status.st_mode & stat.S_IXUSR
-    entry.mode = special | (0o755 if executable else 0o644)
-    match stat.S_IFMT(status.st_mode):
-        case stat.S_IFDIR:
-            entry.type = tarfile.DIRTYPE
-            tar.addfile(entry)
-        case stat.S_IFLNK:
-            entry.type, entry.linkname, entry.mode = tarfile.SYMTYPE, os.readlink(path), 0o777
-            tar.addfile(entry)
-        case stat.S_IFREG:
-            entry.size = status.st_size
-            with open(path, "rb") as content:
-                tar.addfile(entry, content)
-        case _:
-            raise UsageError(f"{path} is no file, folder or link: an image can't hold it")
-
-
-def _config(run: Mapping[str, Any], platform: Platform, diff_id: Digest, epoch: int) -> bytes:
-    """Return the image config (image-spec, config.md)."""
-    created = datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    fields: dict[str, Any] = {
-        "architecture": platform.architecture,
-        "config": dict(run),
-        "created": created,
-        "history": [{"created": created, "created_by": "lreg"}],
-        "os": platform.os,
-        "rootfs": {"diff_ids": [str(diff_id)], "type": "layers"},
-    }
-    if platform.variant:
-        fields["variant"] = platform.variant
-    return _json(fields)
-
-
 def write_manifest(media_type: str, **fields: object) -> Manifest:
     """Return the manifest with these fields, the same bytes for the same fields."""
-    return Manifest.parse(_json({"mediaType": media_type, "schemaVersion": 2, **fields}))
-
-
-def _json(fields: Mapping[str, object]) -> bytes:
-    return json.dumps(fields, separators=(",", ":"), sort_keys=True).encode()
+    named = {"mediaType": media_type, "schemaVersion": 2, **fields}
+    return Manifest.parse(json.dumps(named, separators=(",", ":"), sort_keys=True).encode())

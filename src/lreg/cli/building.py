@@ -1,0 +1,143 @@
+"""Building an image and bringing it to where it is wanted: what `lreg build` does."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from lreg.cli.access import Access
+from lreg.cli.bases import RegistryBase, RegistryBases
+from lreg.cli.progress import shown
+from lreg.cli.remote import Registries
+from lreg.client.copy import push_image
+from lreg.errors import UsageError
+from lreg.images.layout import write_archive, write_layout
+from lreg.images.sources import Additions, Work, build_image
+from lreg.images.staging import Staging
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lreg.images.build import BuiltImage
+    from lreg.images.layers import Recipe
+    from lreg.images.sources import Source
+    from lreg.oci.digest import Digest
+    from lreg.oci.platform import Platform
+    from lreg.oci.reference import Reference
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """What is to be built, and where it is to go.
+
+    Attributes:
+        source: what it is built from.
+        recipe: how its layers are written.
+        tags: what it is called, as they are to be printed.
+        push: whether to push it under its tags.
+        output: a folder, or a path with a slash at its end, that becomes an OCI layout; else a
+            file that becomes the tar of one.
+        platforms: what to build for; none: what the source says, else this machine's.
+        additions: what is said of it beside its source.
+        access: how to reach registries.
+        quiet: show no progress.
+    """
+
+    source: Source
+    recipe: Recipe
+    tags: Sequence[str] = ()
+    push: bool = False
+    output: str | None = None
+    platforms: Sequence[Platform] = ()
+    additions: Additions = field(default_factory=Additions)
+    access: Access = field(default_factory=Access)
+    quiet: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """What was built.
+
+    Attributes:
+        digest: of the image, or of its index.
+        platforms: what for.
+        size: of everything that it consists of, in bytes.
+        pushed: where it stands in registries now.
+        seconds: how long it took.
+    """
+
+    digest: Digest
+    platforms: tuple[Platform, ...]
+    size: int
+    pushed: tuple[Reference, ...]
+    seconds: float
+
+
+def build(wanted: Build) -> Built:
+    """Build an image, and bring it to where it is wanted.
+
+    Raises:
+        UsageError: what is asked for makes no sense together.
+        LregError: it can't be built, pushed or written.
+    """
+    if wanted.push and not wanted.tags:
+        raise UsageError("--push needs a --tag: what the image is to be called")
+    return asyncio.run(_build(wanted))
+
+
+async def _build(wanted: Build) -> Built:
+    begin = time.monotonic()
+    async with Registries(wanted.access) as registries:
+        names = [registries.complete(registries.parse(tag)) for tag in wanted.tags]
+        if digested := next((name for name in names if name.digest), None):
+            raise UsageError(f"{digested}: a digest comes out of building; give a tag")
+        with Staging() as staging:
+            work = Work(
+                staging,
+                wanted.recipe,
+                RegistryBases(registries),
+                wanted.platforms,
+                lambda line: None if wanted.quiet else click.echo(line, err=True),
+            )
+            image = await asyncio.to_thread(build_image, wanted.source, work, wanted.additions)
+            if wanted.output:
+                await asyncio.to_thread(_write, image, names, wanted.output)
+            if wanted.push:
+                for name in names:
+                    await _push(registries, image, name, quiet=wanted.quiet)
+            return Built(
+                image.top.digest,
+                image.platforms,
+                image.size,
+                tuple(names) if wanted.push else (),
+                time.monotonic() - begin,
+            )
+
+
+async def _push(registries: Registries, image: BuiltImage, name: Reference, *, quiet: bool) -> None:
+    based_on = [
+        (blob.descriptor, blob.base.repository.blob(blob.descriptor))
+        for blob in image.based_on
+        if isinstance(blob.base, RegistryBase)
+    ]
+    with shown(quiet=quiet) as progress:
+        await push_image(
+            [*image.blobs, *based_on],
+            image.manifests,
+            await registries.repository(name),
+            name.tag,
+            progress=progress,
+        )
+
+
+def _write(image: BuiltImage, names: Sequence[Reference], output: str) -> None:
+    if os.path.isdir(output) or output.endswith(os.sep):
+        write_layout(image, names, Path(output))
+    else:
+        write_archive(image, names, Path(output))

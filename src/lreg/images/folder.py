@@ -1,0 +1,106 @@
+"""The files of a folder on this machine, as an image can have them."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from functools import partial
+from typing import TYPE_CHECKING
+
+from lreg.errors import UsageError
+from lreg.images.contents.entries import Entry
+from lreg.images.layers import LayerFile
+from lreg.images.members import Member
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_KINDS = {stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK}
+_NAMES = {
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFBLK: "a block device",
+    stat.S_IFCHR: "a character device",
+}
+
+
+def folder_files(
+    root: str, mode_of: Callable[[os.stat_result], int] | None = None
+) -> Iterator[LayerFile]:
+    """Yield what is below a folder, owned by root, a folder before its content, in name order.
+
+    Args:
+        root: the folder.
+        mode_of: gives type and permissions for what was found; None: as found.
+
+    Raises:
+        UsageError: something of it can't be read, or is nothing that an image can hold.
+    """
+    for name in _walk(root, ""):
+        yield file_at(root, name, mode_of)
+
+
+def file_at(
+    root: str, name: str, mode_of: Callable[[os.stat_result], int] | None = None
+) -> LayerFile:
+    """Return the file `name` below the folder `root`, a link as a link; raise UsageError."""
+    path = os.path.join(root, name)
+    try:
+        status = os.lstat(path)
+        target = os.readlink(path) if stat.S_ISLNK(status.st_mode) else ""
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    kind = stat.S_IFMT(status.st_mode)
+    if kind not in _KINDS:
+        raise UsageError(
+            f"{path} is {_NAMES.get(kind, 'no file, folder or link')}: an image can't hold it; "
+            "remove it, or name it in .dockerignore"
+        )
+    content = None
+    if kind == stat.S_IFREG:
+        content = Member(name, status.st_size, 0, partial(os.open, path, _READ))
+    mode = mode_of(status) if mode_of else status.st_mode
+    entry = Entry(
+        name,
+        mode,
+        uid=0,
+        gid=0,
+        size=content.size if content else 0,
+        mtime=status.st_mtime,
+        target=target,
+        place=(status.st_dev, status.st_ino),
+    )
+    return LayerFile(entry, content)
+
+
+def plain_mode(status: os.stat_result) -> int:
+    """Return the mode as far as git keeps it: executable or not; set-id and sticky bits stay."""
+    kind = stat.S_IFMT(status.st_mode)
+    if kind == stat.S_IFLNK:
+        return kind | 0o777
+    executable = kind == stat.S_IFDIR or status.st_mode & stat.S_IXUSR
+    return kind | (stat.S_IMODE(status.st_mode) & 0o7000) | (0o755 if executable else 0o644)
+
+
+# Not followed: what was a file may be a link by now.
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def _walk(root: str, prefix: str) -> Iterator[str]:
+    folder = os.path.join(root, prefix)
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError as error:
+        raise _unreadable(folder, error) from error
+    for entry in entries:
+        name = prefix + entry.name
+        yield name
+        if entry.is_dir(follow_symlinks=False):
+            yield from _walk(root, f"{name}/")
+
+
+def _unreadable(path: str, error: OSError) -> UsageError:
+    if error.errno == errno.ENOENT:
+        return UsageError(f"{path} is not there")
+    return UsageError(f"{path} can't be put into the image: {error.strerror or error}")

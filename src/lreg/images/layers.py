@@ -1,0 +1,129 @@
+"""Writing a layer: the same files give the same bytes (image-spec, layer.md)."""
+
+from __future__ import annotations
+
+import stat
+import tarfile
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lreg.images.packing import Compression, packer
+from lreg.oci.descriptor import Descriptor
+from lreg.oci.digest import Algorithm, Digest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from lreg.images.contents.entries import Entry
+    from lreg.images.members import Member
+    from lreg.images.packing import Writer
+    from lreg.images.staging import Staging
+
+_TYPES = {
+    stat.S_IFREG: tarfile.REGTYPE,
+    stat.S_IFDIR: tarfile.DIRTYPE,
+    stat.S_IFLNK: tarfile.SYMTYPE,
+    stat.S_IFIFO: tarfile.FIFOTYPE,
+    stat.S_IFCHR: tarfile.CHRTYPE,
+    stat.S_IFBLK: tarfile.BLKTYPE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class LayerFile:
+    """A file of a layer; two with the same `place` are hard links to one."""
+
+    entry: Entry
+    content: Member | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How layers are written.
+
+    Attributes:
+        epoch: every time in the image, in seconds since 1970.
+        compression: of the layers.
+        keep_times: give files the times that they have, in whole seconds, instead.
+        told: is called with the size in bytes of every piece that went into a layer.
+    """
+
+    epoch: int = 0
+    compression: Compression = Compression.GZIP
+    keep_times: bool = False
+    told: Callable[[int], object] = lambda _size: None
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltLayer:
+    """A layer: how a manifest names it, the digest of its tar, and its bytes."""
+
+    descriptor: Descriptor
+    diff_id: Digest
+    content: Member
+
+
+def write_layer(files: Iterable[LayerFile], staging: Staging, recipe: Recipe) -> BuiltLayer:
+    """Write files in their order, a folder before its content, as a layer into `staging`.
+
+    Raises:
+        UsageError: a file can't be read, or is no longer as long as it was.
+    """
+    plain = _Hashing()
+
+    def write(target: Writer) -> None:
+        packed.target = target
+        plain.target = packing = packer(recipe.compression, packed)
+        _write_tar(files, plain, recipe)
+        packing.close()
+
+    packed = _Hashing()
+    content = staging.fill("the layer", write)
+    descriptor = Descriptor(recipe.compression.media_type, packed.digest, content.size)
+    return BuiltLayer(descriptor, plain.digest, content)
+
+
+class _Hashing:
+    """Passes on what is written, and knows its digest."""
+
+    target: Writer
+
+    def __init__(self) -> None:
+        self._hasher = Algorithm.SHA256.hasher()
+
+    def write(self, data: bytes) -> None:
+        self._hasher.update(data)
+        self.target.write(data)
+
+    @property
+    def digest(self) -> Digest:
+        return Digest.finished(Algorithm.SHA256, self._hasher)
+
+
+def _write_tar(files: Iterable[LayerFile], target: Writer, recipe: Recipe) -> None:
+    written: dict[tuple[int, int], str] = {}
+    for file in files:
+        entry = file.entry
+        first = written.setdefault(entry.place, entry.path) if file.content else entry.path
+        header = _header(entry, first, recipe)
+        target.write(header.tobuf(tarfile.PAX_FORMAT))
+        if file.content and first == entry.path:
+            for piece in file.content.pieces():
+                target.write(piece)
+                recipe.told(len(piece))
+            target.write(bytes(-file.content.size % tarfile.BLOCKSIZE))
+    target.write(bytes(2 * tarfile.BLOCKSIZE))
+
+
+def _header(entry: Entry, first: str, recipe: Recipe) -> tarfile.TarInfo:
+    header = tarfile.TarInfo(entry.path)
+    header.mode, header.uid, header.gid = stat.S_IMODE(entry.mode), entry.uid, entry.gid
+    header.mtime = int(entry.mtime) if recipe.keep_times else recipe.epoch
+    header.pax_headers = dict(entry.xattrs)
+    if first != entry.path:
+        header.type, header.linkname = tarfile.LNKTYPE, first
+        return header
+    header.type = _TYPES[stat.S_IFMT(entry.mode)]
+    header.size, header.linkname = entry.size, entry.target
+    header.devmajor, header.devminor = entry.device
+    return header

@@ -1,0 +1,193 @@
+"""What images are built from: folders of a root, xcluster's, those with an image.json."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from lreg.errors import UsageError
+from lreg.images.base import NoBases
+from lreg.images.build import Part, put_together
+from lreg.images.config import ImageConfig
+from lreg.images.folder import folder_files, plain_mode
+from lreg.images.layers import Recipe, write_layer
+from lreg.images.source import ImageSource
+from lreg.images.staging import Staging
+from lreg.images.xcluster import Overlay, has_script, overlay_part
+from lreg.oci.platform import Platform
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from lreg.images.base import Bases
+    from lreg.images.build import BuiltImage
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What building takes besides what is built.
+
+    Attributes:
+        staging: where the image lies, as long as that lasts.
+        recipe: how layers are written.
+        bases: where the images are that it is built on.
+        platforms: what to build for; none: what the source says, else this machine's.
+        say: is told of every step.
+    """
+
+    staging: Staging
+    recipe: Recipe
+    bases: Bases = field(default_factory=NoBases)
+    platforms: Sequence[Platform] = ()
+    say: Callable[[str], object] = lambda _line: None
+
+    @property
+    def wanted(self) -> Sequence[Platform]:
+        """What to build for where the source does not say."""
+        return self.platforms or [Platform.here()]
+
+
+class Source(Protocol):
+    """What an image is built from."""
+
+    def parts(self, work: Work) -> list[Part]:
+        """Return the image for each platform.
+
+        Raises:
+            LregError: it can't be built.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Additions:
+    """What is said of an image beside its source.
+
+    Attributes:
+        run: fields of the config object of image configs (config.md).
+        labels: in its configs.
+        annotations: of its manifests.
+    """
+
+    run: Mapping[str, Any] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+
+def build_image(source: Source, work: Work, additions: Additions) -> BuiltImage:
+    """Return the image of a source, with what is said beside it.
+
+    Raises:
+        LregError: it can't be built.
+    """
+    parts = source.parts(work)
+    for part in parts:
+        part.config.run |= additions.run
+        if additions.labels:
+            part.config.run["Labels"] = {
+                **(part.config.run.get("Labels") or {}),
+                **additions.labels,
+            }
+    return put_together(parts, work.staging, additions.annotations)
+
+
+@contextmanager
+def build(source: ImageSource, *, epoch: int = 0) -> Iterator[BuiltImage]:
+    """Build the image of `source`; its layers are gone when the context ends.
+
+    Args:
+        source: names, folders and what runs.
+        epoch: every time in the image, in seconds since 1970.
+
+    Raises:
+        UsageError: a root holds something that an image can't (a socket, a device), or that
+            can't be read.
+    """
+    with Staging() as staging:
+        yield build_image(DescribedFolder(source), Work(staging, Recipe(epoch)), Additions())
+
+
+def find_source(folder: Path, manifest: Path | None = None) -> tuple[Source, str | None]:
+    """Return what a folder is for an image to be built from, and what that calls itself.
+
+    Args:
+        folder: any.
+        manifest: a manifest.json that lies elsewhere.
+
+    Raises:
+        UsageError: nothing that is known here, or it is not well-formed.
+    """
+    if not folder.is_dir():
+        raise UsageError(f"{folder} is no folder")
+    if has_script(folder):
+        overlay = Overlay.read(manifest or folder / "manifest.json")
+        return OverlayFolder(folder, overlay), str(overlay.name)
+    if (folder / "image.json").exists():
+        described = ImageSource.read(folder)
+        return DescribedFolder(described), str(described.name)
+    raise UsageError(
+        f"{folder} has neither an executable `tar` with a manifest.json nor an image.json: "
+        "--from-dir makes an image of any folder"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Roots:
+    """Folders that are roots, for each platform one; None: for those that are wanted."""
+
+    folders: Mapping[Platform | None, Path]
+
+    def parts(self, work: Work) -> list[Part]:
+        """Return an image of one layer for each."""
+        return [
+            _of_root(folder, platform, work)
+            for named, folder in self.folders.items()
+            for platform in ([named] if named else work.wanted)
+        ]
+
+
+def _of_root(folder: Path, platform: Platform, work: Work) -> Part:
+    work.say(f"{platform}: {folder}")
+    layer = write_layer(folder_files(str(folder)), work.staging, work.recipe)
+    config = ImageConfig(platform, work.recipe.epoch)
+    config.record("lreg build --from-dir", layer.diff_id)
+    return Part(config, (layer,))
+
+
+@dataclass(frozen=True, slots=True)
+class OverlayFolder:
+    """A folder with an executable `tar` and a manifest.json."""
+
+    folder: Path
+    overlay: Overlay
+
+    def parts(self, work: Work) -> list[Part]:
+        """Return the image of what its `tar` writes."""
+        own = [self.overlay.platform] if self.overlay.platform else work.wanted
+        made = []
+        for platform in work.platforms or own:
+            work.say(f"{platform}: {self.folder / 'tar'} -")
+            made.append(
+                overlay_part(self.folder, self.overlay, platform, work.staging, work.recipe)
+            )
+        return made
+
+
+@dataclass(frozen=True, slots=True)
+class DescribedFolder:
+    """A folder with an image.json."""
+
+    source: ImageSource
+
+    def parts(self, work: Work) -> list[Part]:
+        """Return an image of one layer for each root: with the modes that git keeps."""
+        made = []
+        for platform, root in self.source.roots.items():
+            work.say(f"{platform}: {root}")
+            layer = write_layer(folder_files(str(root), plain_mode), work.staging, work.recipe)
+            config = ImageConfig(platform, work.recipe.epoch)
+            config.run |= self.source.run
+            config.record("lreg", layer.diff_id)
+            made.append(Part(config, (layer,)))
+        return made
