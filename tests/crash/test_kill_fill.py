@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from tests.crash.ledger import Ledger
 from tests.support.images import hello
 from tests.support.mirrors import HASTE, start_mirror
+from tests.support.processes import eventually
 from tests.support.survey import files
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 KILLS = 30
 PULLERS = 3
+WARM = 0.75  # of all lives last until something was acknowledged, however slow the machine is
 NAMES = [f"some/app{number}" for number in range(3)]
 TAGS = ("v1", "v2", "v3")
 SETTINGS = HASTE + 'log-level = "warning"\n[[freshness]]\nmatch = "*"\nttl = "always"\n'
@@ -86,6 +88,11 @@ class Life:
             wire.push_manifest(f"docker.io/{name}", made.manifest, tag)
             self.ledger.acknowledge()
 
+    def wait_for_one(self) -> None:
+        """Wait until one more change is acknowledged."""
+        before = self.ledger.answers
+        eventually(lambda: self.ledger.answers > before)
+
     def check(self, wire: Wire) -> None:
         """Hold the registry to its word: pushed tags stay, all others are what upstream has."""
         for name in NAMES:
@@ -120,6 +127,8 @@ def test_kills_during_fills(tmp_path: Path, hub: Upstream) -> None:
                     for puller in range(PULLERS)
                 ]
                 running.append(pool.submit(life.push, registry))
+                if life.chance.random() < WARM:
+                    life.wait_for_one()
                 time.sleep(life.chance.uniform(0.01, 0.3))
             finally:
                 registry.process.kill()
@@ -133,7 +142,7 @@ def test_kills_during_fills(tmp_path: Path, hub: Upstream) -> None:
                 for tag in TAGS:
                     life.move(name, tag)
             life.check(wire)
-        assert life.ledger.answers > KILLS, "too few pushes were acknowledged to prove anything"
+        assert life.ledger.answers > KILLS / 2, "too few pushes were acknowledged to prove anything"
         for name, digest in files(registry.store).items():
             if name.startswith("blobs/"):
                 assert name.endswith(f"/{digest.removeprefix('sha256:')}/data")
