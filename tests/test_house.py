@@ -109,8 +109,14 @@ def test_every_library_is_declared() -> None:
         for text in requires("lreg") or ()
         if "extra ==" not in text
     }
-    imported = {name.split(".")[0] for _, tree in _modules() for name in _imports(tree)}
+    imported = {_library(name) for _, tree in _modules() for name in _imports(tree)}
     assert imported - set(sys.stdlib_module_names) - {"lreg"} == declared
+
+
+def _library(module: str) -> str:
+    """Return what a library is called when it is installed, with _ for -."""
+    first, _, rest = module.partition(".")
+    return f"{first}_{rest.partition('.')[0]}" if first == "ruamel" else first
 
 
 def test_what_is_imported_by_name_exists() -> None:

@@ -20,7 +20,7 @@ from lreg.oci.platform import Platform
 from lreg.oci.reference import Reference
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Sequence
 
     from lreg.admin.events import Event
     from lreg.cli.remote import Registries
@@ -58,8 +58,17 @@ class Bringing:
         self.failed.sort(key=lambda one: places.get(one.image, -1))
 
 
-async def by_fills(admin: Admin, wanted: WantedImages, progress: Progress) -> Bringing:
-    """Have an lreg bring the images, and show what it tells."""
+async def by_fills(
+    admin: Admin, wanted: WantedImages, progress: Progress, stop_at: Container[str] = ()
+) -> Bringing:
+    """Have an lreg bring the images, and show what it tells.
+
+    Args:
+        admin: the lreg.
+        wanted: the images.
+        progress: shows it.
+        stop_at: begin no more where one of these fails.
+    """
     bringing = Bringing()
     moving: dict[str, Descriptor] = {}
     async with aclosing(admin.cache(wanted)) as events:
@@ -71,6 +80,8 @@ async def by_fills(admin: Admin, wanted: WantedImages, progress: Progress) -> Br
                 case Failed(image, message, code, status):
                     kind = kind_of(status, code)
                     bringing.failed.append(Failure(image, message, kind.exit_code))
+                    if image in stop_at:
+                        break
                 case End():
                     bringing.end = event
     bringing.sort(wanted)
@@ -90,13 +101,24 @@ def _show(event: Event, moving: dict[str, Descriptor], progress: Progress) -> No
             progress.advanced(moving[event.digest], event.count)
 
 
-async def by_copies(registries: Registries, wanted: WantedImages, progress: Progress) -> Bringing:
-    """Copy the images into the local registry, each under the name that it has in its own."""
+async def by_copies(
+    registries: Registries, wanted: WantedImages, progress: Progress, stop_at: Container[str] = ()
+) -> Bringing:
+    """Copy the images into the local registry, each under the name that it has in its own.
+
+    Args:
+        registries: theirs and the local one.
+        wanted: the images.
+        progress: shows it.
+        stop_at: begin no more where one of these fails.
+    """
     begin = time.monotonic()
     slots, together, bringing = asyncio.Semaphore(wanted.jobs), Together(), Bringing()
 
     async def bring(image: Wanted) -> None:
         async with slots:
+            if any(one.image in stop_at for one in bringing.failed):
+                return
             try:
                 bringing.brought.append(await _copy(registries, image, together.one(progress)))
             except LregError as error:

@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from lreg.admin.codec import to_json
-from lreg.admin.values import ALL_PLATFORMS, Wanted, WantedImages
+from lreg.admin.values import Wanted, WantedImages
 from lreg.cli.access import Access, access_options
 from lreg.cli.complete import images
-from lreg.cli.output import human_seconds, human_size, print_json
+from lreg.cli.wanting import INTERRUPTED, STOPPED, bring_options, chosen, report
 from lreg.errors import UsageError
-from lreg.oci.platform import Platform
 from lreg.oci.reference import Reference
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from lreg.cli.bringing import Bringing
-
-_INTERRUPTED = 130
+    from lreg.oci.platform import Platform
 
 
 @click.command(
@@ -33,22 +28,8 @@ _INTERRUPTED = 130
 @click.option(
     "--lock", type=click.Path(path_type=Path), metavar="FILE", help="Bring what this file names."
 )
-@click.option(
-    "--platform",
-    "platforms",
-    multiple=True,
-    callback=lambda _ctx, _param, texts: tuple(map(Platform.parse, texts)),
-    metavar="OS/ARCH",
-    help="Of an index bring this image; may be given again.  [default: as the registry is set to, "
-    "else its own platform]",
-)
-@click.option("--all-platforms", is_flag=True, help="Of an index bring every image.")
-@click.option(
-    "--jobs", type=click.IntRange(1, 64), default=4, show_default=True, help="Images at a time."
-)
 @access_options
-@click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@bring_options
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -73,32 +54,17 @@ def command(
     """
     if bool(image) == bool(lock):
         raise UsageError("name images, or a --lock FILE")
-    if all_platforms and platforms:
-        raise UsageError("--platform and --all-platforms exclude each other")
-    if lock and (all_platforms or platforms):
+    of_index = chosen(platforms, every=all_platforms)
+    if lock and of_index:
         raise UsageError("the lock file says which platforms: leave out --platform")
-    named = _named(image, platforms, every=all_platforms)
+    names = dict.fromkeys(str(Reference.parse(text).familiar()) for text in image)
+    named = tuple(Wanted(name, of_index) for name in names)
     try:
         found = asyncio.run(_bring(named, lock, jobs, Access(insecure, ca), quiet=quiet))
     except KeyboardInterrupt:
-        click.echo("lreg: stopped: what came stays, the same command goes on from there", err=True)
-        ctx.exit(_INTERRUPTED)
-    if as_json:
-        print_json(_json(found))
-    elif not quiet:
-        for line in _lines(found):
-            click.echo(line)
-    for one in found.failed:
-        click.echo(f"lreg: {one.image}: {one.why}", err=True)
-    ctx.exit(found.failed[0].exit_code if found.failed else 0)
-
-
-def _named(
-    texts: Sequence[str], platforms: Sequence[Platform], *, every: bool
-) -> tuple[Wanted, ...]:
-    names = dict.fromkeys(str(Reference.parse(text).familiar()) for text in texts)
-    chosen = (ALL_PLATFORMS,) if every else tuple(map(str, platforms))
-    return tuple(Wanted(name, chosen) for name in names)
+        click.echo(STOPPED, err=True)
+        ctx.exit(INTERRUPTED)
+    ctx.exit(report(found, quiet=quiet, as_json=as_json))
 
 
 async def _bring(
@@ -126,23 +92,3 @@ async def _bring(
     why = "{}; no upstream has it, so it has to be pushed"
     found.failed += [Failure(one.image, why.format(one.why)) for one in lacking]
     return found
-
-
-def _lines(found: Bringing) -> list[str]:
-    lines = [f"{one.image}{'' if '@' in one.image else f'@{one.digest}'}" for one in found.brought]
-    end = found.end
-    lines.append(
-        f"{human_size(end.fetched.size)} fetched, {human_size(end.here.size)} here already, "
-        f"{human_seconds(end.seconds)}"
-    )
-    return lines
-
-
-def _json(found: Bringing) -> dict[str, Any]:
-    failed = [{"image": one.image, "error": one.why} for one in found.failed]
-    images = [*map(_without_event, found.brought), *failed]
-    return {"images": images, **_without_event(found.end)}
-
-
-def _without_event(value: object) -> dict[str, Any]:
-    return {name: field for name, field in to_json(value).items() if name != "event"}

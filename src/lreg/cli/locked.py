@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lreg.oci.digest import Digest
     from lreg.oci.platform import Platform
 
-_ABSENT = (ManifestUnknown, NameUnknown, BlobUnknown)
+ABSENT = (ManifestUnknown, NameUnknown, BlobUnknown)
 
 
 def wanted_of(locked: Iterable[Locked]) -> tuple[Wanted, ...]:
@@ -42,16 +42,16 @@ async def _why_missing(registries: Registries, locked: Locked) -> str:
     here = Reference(registries.local_host, locked.reference.repository)
     repository = await registries.repository(here)
     try:
-        lacking = await _lacking(repository, locked.digest, locked.platforms)
+        lacking = await lacking_blobs(repository, locked.digest, locked.platforms)
         means = (await repository.resolve(locked.tag)).digest if locked.tag else locked.digest
-    except _ABSENT:
+    except ABSENT:
         return "nothing of it is here"
     if lacking:
         return f"{lacking} of its blobs are not here"
     return "" if means == locked.digest else f"the tag means sha256:{means.short}"
 
 
-async def _lacking(
+async def lacking_blobs(
     repository: RemoteRepository, digest: Digest, platforms: Sequence[Platform]
 ) -> int:
     """Return how many blobs of an image are not in the repository; raise where a manifest isn't."""
@@ -62,7 +62,7 @@ async def _lacking(
             child.platform and any(one.matches(child.platform) for one in platforms)
         )
         if wanted and child.distributable:
-            count += await _lacking(repository, child.digest, ())
+            count += await lacking_blobs(repository, child.digest, ())
     for blob in manifest.blobs:
         count += blob.distributable and not await repository.has_blob(blob.digest)
     return count

@@ -1,52 +1,78 @@
-"""`lreg missing`: what of a lock file is not in the registry."""
+"""`lreg missing`: what of manifests, or of a lock file, is not in the registry."""
 
 from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from lreg.admin.codec import to_json
-from lreg.admin.values import MissingImages
 from lreg.cli.access import Access, access_options
+from lreg.cli.needs import look, names_any, source_options
 from lreg.cli.output import print_json
+from lreg.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
     from lreg.admin.values import Missing
+    from lreg.images.finding.sources import Sources
 
 
-@click.command(epilog="Example: lreg missing --lock images.lock")
+@click.command(epilog="Examples: lreg missing ./manifests; lreg missing --lock images.lock")
+@source_options
 @click.option(
     "--lock",
-    required=True,
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="The images that should be there, as `lreg pulled --lock` writes them.",
+    help="The images that should be there, as `lreg pulled --lock` and `lreg preload --lock` "
+    "write them.",
 )
 @access_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.pass_context
 def command(
-    ctx: click.Context, *, lock: Path, insecure: bool, ca: Path | None, as_json: bool
+    *,
+    sources: Sources,
+    only_sure: bool,
+    lock: Path | None,
+    insecure: bool,
+    ca: Path | None,
+    as_json: bool,
 ) -> None:
-    """List the images of a lock file that are not wholly in the registry here.
+    """List the images that each PATH needs and that are not wholly in the registry here.
 
-    One image a line, then what of it is missing. The exit code is 1 if there is any. No upstream is
-    asked for anything: `lreg cache --lock FILE` brings what is missing.
+    PATH is as for `lreg images`. One image a line, then what of it is missing; the exit code is 1
+    if there is any. No upstream is asked for anything: `lreg preload` brings what is missing, `lreg
+    cache --lock FILE` that of a lock file.
     """
-    found = asyncio.run(_missing(lock, Access(insecure, ca)))
+    if names_any(sources) == bool(lock):
+        raise UsageError("name files or folders, or a --lock FILE")
+    access = Access(insecure, ca)
+    if lock:
+        _print(asyncio.run(_of_lock(lock, access)), (), as_json=as_json)
+        return
+    needs, _ = look(sources, only_sure=only_sure)
+    guessed = {need.image for need in needs if not need.sure}
+    _print(asyncio.run(_of_names([need.image for need in needs], access)), guessed, as_json=as_json)
+
+
+def _print(found: Sequence[Missing], guessed: Collection[str], *, as_json: bool) -> None:
     if as_json:
-        print_json(to_json(MissingImages(tuple(found)))["missing"])
+        print_json([_json(one, guessed) for one in found])
     else:
         for one in found:
-            click.echo(f"{one.image}  {one.why}")
+            click.echo(f"{one.image}  {one.why}{'  guessed' if one.image in guessed else ''}")
     if found:
-        ctx.exit(1)
+        click.get_current_context().exit(1)
 
 
-async def _missing(lock: Path, access: Access) -> list[Missing]:
+def _json(one: Missing, guessed: Collection[str]) -> dict[str, Any]:
+    return {**to_json(one), "sure": one.image not in guessed}
+
+
+async def _of_lock(lock: Path, access: Access) -> list[Missing]:
     from lreg.cli.locked import missing_of  # noqa: PLC0415 -- `--help` needs no client
     from lreg.cli.remote import Registries  # noqa: PLC0415
     from lreg.images.lock import read  # noqa: PLC0415
@@ -54,3 +80,11 @@ async def _missing(lock: Path, access: Access) -> list[Missing]:
     locked = read(lock)
     async with Registries(access) as registries:
         return await missing_of(registries, locked)
+
+
+async def _of_names(images: Sequence[str], access: Access) -> list[Missing]:
+    from lreg.cli.lacking import lacking_of  # noqa: PLC0415 -- `--help` needs no client
+    from lreg.cli.remote import Registries  # noqa: PLC0415
+
+    async with Registries(access) as registries:
+        return await lacking_of(registries, images)

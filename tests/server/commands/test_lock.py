@@ -167,7 +167,7 @@ def test_with_another_registry(
     [
         (("pulled", "--since", "soon"), "--since: 'soon' is not a duration"),
         (("pulled", "--lock", "no/such/folder"), "no/such/folder can't be written"),
-        (("missing",), "Missing option '--lock'"),
+        (("missing",), "name files or folders, or a --lock FILE"),
         (("missing", "--lock", "no-such-file"), "no-such-file can't be read"),
     ],
 )

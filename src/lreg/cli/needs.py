@@ -1,0 +1,88 @@
+"""What the commands share that look for images in manifests: what to look through, and the list."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+import click
+
+if TYPE_CHECKING:
+    from lreg.images.finding.found import Findings, Need
+    from lreg.images.finding.sources import Sources
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def source_options(function: F) -> F:
+    """Give a command PATHs and what else names images; it gets `sources` and `only_sure`."""
+
+    @functools.wraps(function)
+    def wrapped(
+        *args: Any,
+        path: tuple[str, ...],
+        values: tuple[Path, ...],
+        kubeadm: str,
+        cluster: bool,
+        kubeconfig: Path | None,
+        context: str,
+        **options: Any,
+    ) -> Any:
+        from lreg.images.finding.cluster import Cluster  # noqa: PLC0415 -- `--help` needs no YAML
+        from lreg.images.finding.sources import Sources  # noqa: PLC0415
+
+        asked = Cluster(kubeconfig, context) if cluster or kubeconfig or context else None
+        return function(*args, sources=Sources(path, values, kubeadm, asked), **options)
+
+    decorated: Any = wrapped
+    for option in reversed(_OPTIONS):
+        decorated = option(decorated)
+    return cast("F", decorated)
+
+
+_OPTIONS = (
+    click.argument("path", nargs=-1, type=click.Path()),
+    click.option(
+        "--values",
+        multiple=True,
+        type=click.Path(path_type=Path, exists=True, dir_okay=False),
+        metavar="FILE",
+        help="Values for the Helm charts; may be given again.",
+    ),
+    click.option(
+        "--kubeadm",
+        default="",
+        metavar="VERSION",
+        help="Also what kubeadm of this version of Kubernetes pulls, pause included.",
+    ),
+    click.option("--cluster", is_flag=True, help="Also what a live cluster runs, by kubectl."),
+    click.option(
+        "--kubeconfig",
+        type=click.Path(path_type=Path, exists=True, dir_okay=False),
+        metavar="FILE",
+        help="How to reach that cluster.  [default: as kubectl]",
+    ),
+    click.option("--context", default="", metavar="NAME", help="Which context of the kubeconfig."),
+    click.option("--only-sure", is_flag=True, help="Leave out images that are guessed."),
+)
+
+
+def look(sources: Sources, *, only_sure: bool) -> tuple[tuple[Need, ...], Findings]:
+    """Return the images that are needed, by name, and all that was found.
+
+    What could not be read is said on stderr.
+    """
+    from lreg.images.finding.sources import find  # noqa: PLC0415 -- `--help` needs no YAML
+
+    findings = find(sources, os.environ)
+    for problem in sorted(set(findings.problems)):
+        click.echo(f"lreg: {problem}", err=True)
+    return tuple(need for need in findings.needs() if need.sure or not only_sure), findings
+
+
+def names_any(sources: Sources) -> bool:
+    """Return whether there is anything to look through."""
+    return bool(sources.names or sources.kubernetes or sources.cluster)

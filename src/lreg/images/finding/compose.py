@@ -1,0 +1,102 @@
+"""Images of compose files (compose-spec): one a service, variables put in."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from lreg.images.finding.found import Place
+from lreg.images.finding.trees import Text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lreg.images.finding.found import Findings
+    from lreg.images.finding.manifests import Manifests
+    from lreg.images.finding.trees import Tree
+
+# compose-spec, 12-interpolation.md; a default may itself hold a variable, once.
+_VARIABLE = re.compile(
+    r"\$(?:(?P<escaped>\$)|(?P<name>[A-Za-z_]\w*)"
+    r"|\{(?P<braced>[A-Za-z_]\w*)(?:(?P<how>:?[-?+])(?P<word>(?:[^{}]|\$\{[^{}]*\})*))?\})"
+)
+_ASSIGNMENT = re.compile(r"^\s*(?:export\s+)?([A-Za-z_]\w*)\s*=[ \t]*(.*?)[ \t]*$", re.MULTILINE)
+
+
+def is_compose(tree: Tree | None) -> bool:
+    """Return whether a document is a compose file."""
+    if not isinstance(tree, dict) or "kind" in tree or "apiVersion" in tree:
+        return False
+    services = tree.get("services")
+    return isinstance(services, dict) and any(
+        isinstance(service, dict) and service.keys() & {"image", "build", "extends"}
+        for service in services.values()
+    )
+
+
+def read_compose(
+    tree: dict[str, Tree],
+    file: str,
+    variables: Mapping[str, str],
+    manifests: Manifests,
+    findings: Findings,
+) -> None:
+    """Find the images of a compose file.
+
+    Args:
+        tree: the file.
+        file: what it is called.
+        variables: what its variables mean.
+        manifests: finds the images of a service.
+        findings: where problems go.
+    """
+    services = tree["services"]
+    assert isinstance(services, dict)  # noqa: S101 -- is_compose said so
+    for name, service in services.items():
+        if not isinstance(service, dict):
+            continue
+        fields = dict(service)
+        image = fields.get("image")
+        path = f"services.{name}"
+        if isinstance(image, Text):
+            filled, unset = interpolate(image, variables)
+            fields["image"] = Text(filled, image.line)
+            if unset:
+                place = Place(file, image.line, f"{path}.image")
+                findings.fail(place, f"${unset[0]} has no value: put it into .env")
+                del fields["image"]
+        # What a service builds has a name here, but need not be anywhere else.
+        manifests.service(fields, path, sure="build" not in fields)
+
+
+def interpolate(text: str, variables: Mapping[str, str]) -> tuple[str, list[str]]:
+    """Return a text with its variables' values, and the names of those that have none."""
+    unset: list[str] = []
+
+    def value(match: re.Match[str]) -> str:
+        if match["escaped"]:
+            return "$"
+        name, how, word = match["name"] or match["braced"], match["how"] or "", match["word"] or ""
+        found = variables.get(name)
+        empty = found is None or (how.startswith(":") and not found)
+        if how.endswith("+"):
+            return "" if empty else word
+        if not empty:
+            return found or ""
+        if how.endswith("-"):
+            filled, more = interpolate(word, variables)
+            unset.extend(more)
+            return filled
+        unset.append(name)
+        return ""
+
+    return _VARIABLE.sub(value, text), unset
+
+
+def read_env(text: str) -> dict[str, str]:
+    """Return the variables that a .env file sets."""
+    found = {}
+    for name, value in _ASSIGNMENT.findall(text):
+        quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "\"'"
+        found[name] = value[1:-1] if quoted else value.partition(" #")[0].rstrip()
+    return found

@@ -1,0 +1,126 @@
+"""An image that several fields make together: `repository` and `tag`, `hub` and `image`, …."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from lreg.images.finding.names import as_image, is_template, joined
+from lreg.images.finding.trees import Text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lreg.images.finding.trees import Tree
+    from lreg.oci.reference import Reference
+
+_REGISTRIES = ("registry", "hub", "imageRegistry", "registryUrl", "host")
+_TAGS = ("tag", "imageTag", "version", "appVersion")
+_DIGESTS = ("digest", "sha", "sha256", "imageDigest")
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What the fields around a group say, where it says nothing itself.
+
+    Attributes:
+        values: whether a chart's values are read, in which a group may lack its tag.
+        registry: `global.imageRegistry`.
+        version: the chart's appVersion.
+        hub: Istio's hub, of the nearest mapping that has one.
+        tag: that mapping's tag.
+    """
+
+    values: bool = False
+    registry: str = ""
+    version: str = ""
+    hub: str = ""
+    tag: str = ""
+
+    def within(self, fields: Mapping[str, Tree]) -> Defaults:
+        """Return them as they are inside of a mapping."""
+        around = fields.get("global")
+        for one in (around if isinstance(around, dict) else {}, fields):
+            if (hub := _text(one, "hub")) and (tag := _text(one, "tag")):
+                self = replace(self, hub=hub, tag=tag)  # noqa: PLW0642 -- the innermost wins
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """An image made of several fields.
+
+    Attributes:
+        reference: the image.
+        line: of the field with its name.
+        keys: the fields that are used up.
+        certain: whether nothing had to be filled in, and the fields can mean nothing else.
+    """
+
+    reference: Reference
+    line: int
+    keys: frozenset[str]
+    certain: bool
+
+
+def group_in(fields: Mapping[str, Tree], key: str, defaults: Defaults) -> Group | None:
+    """Return the image that the fields of a mapping make together, None where they make none.
+
+    Args:
+        fields: of the mapping.
+        key: under which it lies.
+        defaults: what lies around it.
+    """
+    name_key = _name_key(fields, defaults)
+    name = fields.get(name_key)
+    if not isinstance(name, Text) or not name or is_template(name):
+        return None
+    registry_key, registry = _first(fields, _REGISTRIES)
+    tag_key, tag = _first(fields, _TAGS)
+    digest_key, digest = _first(fields, _DIGESTS)
+    used = {name_key, registry_key, tag_key, digest_key}
+    if name_key == "image" and "repository" in fields:
+        registry, used = _text(fields, "repository"), used | {"repository"}
+    if defaults.hub and name_key == "image" and not registry:
+        registry, tag = defaults.hub, tag or defaults.tag
+    registry = registry or defaults.registry
+    given = bool(tag or digest)
+    if defaults.values and not given:
+        tag = defaults.version
+    reference = joined(registry, name, tag, digest)
+    if reference is None or not (tag or digest or ":" in name or defaults.values):
+        return None
+    certain = given and ("image" in key.lower() or bool(registry) or reference.host is not None)
+    return Group(reference, name.line, frozenset(used - {""}), certain)
+
+
+def _name_key(fields: Mapping[str, Tree], defaults: Defaults) -> str:
+    image = _text(fields, "image")
+    if image and "/" not in image and ":" not in image:
+        apart = any(_text(fields, key) for key in ("repository", "registry", "hub"))
+        if apart or (defaults.hub and defaults.tag):
+            return "image"
+    return "repository" if _text(fields, "repository") else ""
+
+
+def with_version(reference: Reference, fields: Mapping[str, Tree]) -> Reference:
+    """Return an image with the tag or digest that stands beside it, where it has none itself."""
+    if reference.tag or reference.digest:
+        return reference
+    _, tag = _first(fields, _TAGS)
+    _, digest = _first(fields, _DIGESTS)
+    made = joined("", str(reference), tag, digest) if tag or digest else None
+    return made or reference
+
+
+def _first(fields: Mapping[str, Tree], keys: tuple[str, ...]) -> tuple[str, str]:
+    """Return the first of the keys that says something, and what."""
+    for key in keys:
+        if (text := _text(fields, key)) and as_image(f"x:{text}" if key in _TAGS else "x"):
+            return key, text
+    return "", ""
+
+
+def _text(fields: Mapping[str, Tree], key: str) -> str:
+    value = fields.get(key)
+    return value if isinstance(value, Text) and not is_template(value) else ""

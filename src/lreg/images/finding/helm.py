@@ -1,0 +1,189 @@
+"""Helm charts: what `helm template` makes of them, or values and templates read as they stand."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lreg.errors import LregError, UsageError
+from lreg.images.finding.files import MAX_FILE, decoded, read_text, walk
+from lreg.images.finding.found import Findings, Place
+from lreg.images.finding.groups import Defaults
+from lreg.images.finding.manifests import Manifests
+from lreg.images.finding.names import images_in
+from lreg.images.finding.programs import output_of, program
+from lreg.images.finding.templates import rendered
+from lreg.images.finding.trees import Text, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from lreg.images.finding.trees import Tree
+
+_MAX_MEMBERS = 10_000
+_MAX_DEPTH = 5
+_PACKED = (".tgz", ".tar.gz")
+_TEXTS = (".yaml", ".yml", ".tpl", ".txt", ".json")
+
+
+def is_chart(path: Path) -> bool:
+    """Return whether a folder, or a file by its name, is a chart."""
+    return (path / "Chart.yaml").is_file() or (path.name.endswith(_PACKED) and path.is_file())
+
+
+def find(path: Path, values: Sequence[Path] = ()) -> Findings:
+    """Return the images of a chart, all guessed where there is no helm, or it can't.
+
+    Args:
+        path: its folder, or its archive.
+        values: files with values that replace the chart's.
+
+    Raises:
+        LregError: it can't be read.
+    """
+    helm = program("helm")
+    if helm is None:
+        return read(path, values)
+    argv = [helm, "template", "chart", str(path)]
+    argv += [f"--values={file}" for file in values]
+    try:
+        made = output_of(argv)
+    except LregError as error:
+        findings = read(path, values)
+        findings.fail(Place(str(path)), f"it is read as it stands: {error}")
+        return findings
+    findings = Findings()
+    Manifests(findings, str(path), lines=False).read(made)
+    return findings
+
+
+def read(path: Path, values: Sequence[Path] = ()) -> Findings:
+    """Return the images of a chart, all guessed, without helm; as `find` takes it and raises."""
+    files = dict(_of_folder(path) if path.is_dir() else _of_archive(path.read_bytes()))
+    findings = Findings()
+    own: Tree = {}
+    for file in values:
+        own = _merged(own, parse(read_text(file)) or {})
+    _Chart(findings, str(path), files).read(own)
+    return findings
+
+
+def _of_folder(folder: Path) -> Iterator[tuple[str, str]]:
+    for here, names in walk(folder):
+        for name in names:
+            path = here / name
+            inside = str(path.relative_to(folder))
+            if name.endswith(_TEXTS):
+                yield inside, read_text(path)
+            elif name.endswith(_PACKED):
+                for member, text in _of_archive(path.read_bytes()):
+                    yield f"{inside}/{member}", text
+
+
+def _of_archive(raw: bytes, depth: int = 0) -> Iterator[tuple[str, str]]:
+    """Yield the files of a packed chart, named from its folder on; its packed subcharts' too."""
+    left = MAX_FILE
+    try:
+        with tarfile.open(fileobj=io.BytesIO(raw), mode="r|gz") as archive:
+            for number, member in enumerate(archive):
+                left -= member.size
+                if number > _MAX_MEMBERS or left < 0:
+                    raise UsageError("the chart holds more than any chart")
+                inside = member.name.removeprefix("./").partition("/")[2]
+                opened = archive.extractfile(member) if member.isreg() else None
+                if opened and inside.endswith(_TEXTS):
+                    yield inside, decoded(opened.read())
+                elif opened and inside.endswith(_PACKED) and depth < _MAX_DEPTH:
+                    for below, text in _of_archive(opened.read(), depth + 1):
+                        yield f"{inside}/{below}", text
+    except (tarfile.TarError, EOFError, OSError, zlib.error, ValueError) as error:
+        raise UsageError(f"it is no packed chart: {error}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class _Chart:
+    """A chart's files, its subcharts' among them."""
+
+    findings: Findings
+    name: str
+    files: Mapping[str, str]
+    depth: int = 0
+
+    def read(self, given: Tree) -> None:
+        """Find its images, with values given from outside."""
+        chart = self._parsed("Chart.yaml")
+        values = _merged(self._parsed("values.yaml"), given)
+        self._values(values, chart)
+        for name, text in self.files.items():
+            if name.startswith("templates/"):
+                self._template(f"{self.name}/{name}", text, values, chart)
+            elif name.startswith("crds/"):
+                Manifests(self.findings, f"{self.name}/{name}").read(text)
+        for name, files in self._subcharts().items():
+            if self.depth < _MAX_DEPTH:
+                below = _Chart(self.findings, f"{self.name}/charts/{name}", files, self.depth + 1)
+                below.read(_given_to(below.called(name), values))
+
+    def called(self, folder: str) -> str:
+        """Return the name by which a parent's values mean it."""
+        chart = self._parsed("Chart.yaml")
+        name = chart.get("name") if isinstance(chart, dict) else None
+        return name if isinstance(name, Text) else folder
+
+    def _values(self, values: Tree, chart: Tree) -> None:
+        around = values.get("global") if isinstance(values, dict) else None
+        registry = around.get("imageRegistry") if isinstance(around, dict) else None
+        version = chart.get("appVersion") if isinstance(chart, dict) else None
+        defaults = Defaults(
+            values=True,
+            registry=registry if isinstance(registry, Text) else "",
+            version=version if isinstance(version, Text) else "",
+        )
+        file = f"{self.name}/values.yaml"
+        Manifests(self.findings, file, defaults).tree(values)
+        # Artifact Hub has a chart say what it runs, as YAML in an annotation.
+        if isinstance(chart, dict) and "annotations" in chart:
+            Manifests(self.findings, f"{self.name}/Chart.yaml", defaults).tree(chart["annotations"])
+
+    def _template(self, file: str, text: str, values: Tree, chart: Tree) -> None:
+        for number, line in enumerate(text.split("\n"), 1):
+            for _, reference in images_in(rendered(line, values, chart)):
+                self.findings.add(reference, Place(file, number), sure=False)
+
+    def _subcharts(self) -> dict[str, dict[str, str]]:
+        found: dict[str, dict[str, str]] = {}
+        for path, text in self.files.items():
+            top, _, rest = path.partition("/")
+            folder, _, inside = rest.partition("/")
+            if top == "charts" and inside:
+                found.setdefault(folder, {})[inside] = text
+        return {name: files for name, files in found.items() if "Chart.yaml" in files}
+
+    def _parsed(self, name: str) -> Tree:
+        try:
+            return parse(self.files.get(name, "")) or {}
+        except UsageError as error:
+            self.findings.fail(Place(f"{self.name}/{name}"), str(error))
+            return {}
+
+
+def _given_to(name: str, values: Tree) -> Tree:
+    """Return what a parent's values say for a subchart, the globals among it."""
+    if not isinstance(values, dict):
+        return {}
+    around = {"global": values["global"]} if "global" in values else {}
+    return _merged(around, values.get(name, {}))
+
+
+def _merged(below: Tree, above: Tree, depth: int = 0) -> Tree:
+    """Return values with others over them, as Helm lays them: mappings are merged, null removes."""
+    if not isinstance(below, dict) or not isinstance(above, dict) or depth > 100:
+        return above
+    made = dict(below)
+    for key, value in above.items():
+        made[key] = _merged(made[key], value, depth + 1) if key in made else value
+    return made

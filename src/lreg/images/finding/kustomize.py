@@ -1,0 +1,184 @@
+"""Kustomizations: what they make of their resources, by kustomize itself or read as they stand."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lreg.errors import LregError
+from lreg.images.finding.files import is_remote, read_text
+from lreg.images.finding.found import Findings, Found, Place
+from lreg.images.finding.manifests import Manifests
+from lreg.images.finding.names import joined
+from lreg.images.finding.programs import output_of, program
+from lreg.images.finding.trees import Text, documents, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from lreg.images.finding.trees import Tree
+
+FILES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+_MAX_DEPTH = 20
+_FOLDERS = ("resources", "bases", "components")
+# Lists of files, or of objects that name one.
+_FILES = (
+    *("resources", "crds", "configurations", "generators", "transformers", "validators"),
+    *("patches", "patchesStrategicMerge", "patchesJson6902", "replacements"),
+)
+
+
+@dataclass(frozen=True)
+class Kustomization:
+    """One kustomization, as it is written.
+
+    Attributes:
+        file: kustomization.yaml itself.
+        fields: what it says.
+        folders: the kustomizations that it builds on.
+        files: the files that it reads.
+        remote: what it fetches from elsewhere.
+    """
+
+    file: Path
+    fields: dict[str, Tree]
+    folders: tuple[Path, ...] = ()
+    files: tuple[Path, ...] = ()
+    remote: tuple[Text, ...] = field(default=())
+
+    @property
+    def folder(self) -> Path:
+        """Where it lies."""
+        return self.file.parent
+
+
+def kustomization_in(folder: Path) -> Path | None:
+    """Return the kustomization.yaml of a folder, None where it has none."""
+    return next((file for name in FILES if (file := folder / name).is_file()), None)
+
+
+def load(file: Path) -> Kustomization:
+    """Return a kustomization.
+
+    Raises:
+        LregError: it can't be read, or is not YAML.
+    """
+    fields: dict[str, Tree] = {}
+    for document in documents(read_text(file)):
+        if document.broken:
+            raise LregError(document.broken)
+        if isinstance(document.tree, dict):
+            fields = document.tree
+        elif document.tree is None:
+            fields = _of_names(document.text)
+    folders, files, remote = [], [], []
+    for name in _named(fields):
+        path = Path(os.path.normpath(file.parent / name))
+        if path.is_dir():
+            folders.append(path)
+        elif path.is_file():
+            files.append(path)
+        elif is_remote(name):
+            remote.append(name)
+    return Kustomization(file, fields, tuple(folders), tuple(files), tuple(remote))
+
+
+def _of_names(text: str) -> dict[str, Tree]:
+    # No image is in it, so `documents` did not parse it; what it builds on is wanted all the same.
+    tree = parse(text)
+    return tree if isinstance(tree, dict) else {}
+
+
+def _named(fields: dict[str, Tree]) -> Iterator[Text]:
+    for key in dict.fromkeys((*_FOLDERS, *_FILES)):
+        items = fields.get(key)
+        for item in items if isinstance(items, list) else ():
+            name = item.get("path") if isinstance(item, dict) else item
+            if isinstance(name, Text) and name and "\n" not in name:
+                yield name
+
+
+def find(kustomization: Kustomization) -> Findings:
+    """Return the images of what a kustomization makes; as `read` where no kustomize can."""
+    if kustomize := program("kustomize"):
+        argv = [kustomize, "build"]
+    elif kubectl := program("kubectl"):
+        argv = [kubectl, "kustomize"]
+    else:
+        return read(kustomization)
+    file = str(kustomization.file)
+    try:
+        made = output_of([*argv, str(kustomization.folder)])
+    except LregError as error:
+        findings = read(kustomization)
+        findings.fail(Place(file), f"it is read as it stands: {error}")
+        return findings
+    findings = Findings()
+    Manifests(findings, file, lines=False).read(made)
+    return findings
+
+
+def read(kustomization: Kustomization, depth: int = 0) -> Findings:
+    """Return the images of a kustomization's files, its `images` put in, without kustomize."""
+    findings = Findings()
+    for file in kustomization.files:
+        manifests = Manifests(findings, str(file))
+        try:
+            manifests.read(read_text(file))
+        except LregError as error:
+            findings.fail(Place(str(file)), str(error))
+    for folder in kustomization.folders:
+        findings.include(_below(folder, depth))
+    for name in kustomization.remote:
+        findings.fail(Place(str(kustomization.file), name.line), f"{name!r:.200} lies elsewhere")
+    patches = {key: value for key, value in kustomization.fields.items() if key.startswith("patch")}
+    charts = kustomization.fields.get("helmCharts")
+    if charts:
+        findings.fail(Place(str(kustomization.file)), "its helmCharts are not read")
+    Manifests(findings, str(kustomization.file)).tree(patches)
+    overrides = list(_overrides(kustomization.fields.get("images")))
+    findings.found = [_overridden(one, overrides) for one in findings.found]
+    return findings
+
+
+def _below(folder: Path, depth: int) -> Findings:
+    findings = Findings()
+    file = kustomization_in(folder)
+    if file is None or depth == _MAX_DEPTH:
+        findings.fail(Place(str(folder)), "it has no kustomization.yaml")
+        return findings
+    try:
+        return read(load(file), depth + 1)
+    except LregError as error:
+        findings.fail(Place(str(file)), str(error))
+        return findings
+
+
+@dataclass(frozen=True, slots=True)
+class _Override:
+    name: str
+    new_name: str
+    new_tag: str
+    digest: str
+
+
+def _overrides(images: Tree | None) -> Iterator[_Override]:
+    for image in images if isinstance(images, list) else ():
+        if isinstance(image, dict):
+            keys = ("name", "newName", "newTag", "digest")
+            yield _Override(*(str(image.get(key) or "") for key in keys))
+
+
+def _overridden(found: Found, overrides: Iterable[_Override]) -> Found:
+    reference = found.reference
+    for one in overrides:
+        host = f"{reference.host}/" if reference.host else ""
+        if one.name != f"{host}{reference.repository}":
+            continue
+        tag, digest = str(reference.tag or ""), str(reference.digest or "")
+        if one.new_tag or one.digest:
+            tag, digest = one.new_tag, one.digest
+        reference = joined("", one.new_name or one.name, tag, digest) or reference
+    return replace(found, reference=reference)

@@ -1,0 +1,42 @@
+"""Programs that render what is to be read, where they are here."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+
+from lreg.errors import LregError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# A program that asks the network for something may wait for ever.
+_PATIENCE = 120.0
+
+
+def program(name: str) -> str | None:
+    """Return the path of a program, None where there is none of that name."""
+    return shutil.which(name)
+
+
+def output_of(argv: Sequence[str]) -> str:
+    """Return what a program prints.
+
+    Raises:
+        LregError: it failed, or took more than two minutes; says what it said last.
+    """
+    name = argv[0].rpartition("/")[2]
+    try:
+        done = subprocess.run(
+            argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=_PATIENCE, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise LregError(f"{name} took more than {_PATIENCE:.0f} s") from None
+    except OSError as error:
+        raise LregError(f"{name} can't be started: {error.strerror}") from None
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").split("\n")
+        last = next((line.strip() for line in reversed(said) if line.strip()), "it says nothing")
+        raise LregError(f"{name} failed: {last:.300}")
+    return done.stdout.decode(errors="replace")

@@ -1,0 +1,158 @@
+"""Finds the images of whatever is named: files, folders, charts, a version, a cluster."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lreg.errors import LregError
+from lreg.images.finding import cluster as clusters
+from lreg.images.finding import helm, kubeadm, kustomize, overlays
+from lreg.images.finding.compose import is_compose, read_compose, read_env
+from lreg.images.finding.files import decoded, read_text, walk
+from lreg.images.finding.found import Findings, Place
+from lreg.images.finding.manifests import Manifests
+from lreg.images.finding.trees import documents
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from lreg.images.finding.cluster import Cluster
+    from lreg.images.finding.kustomize import Kustomization
+
+_MANIFESTS = (".yaml", ".yml", ".json")
+STDIN = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What to look through.
+
+    Attributes:
+        names: files, folders, charts, overlays by name; "-" is what stdin says.
+        values: files with values for the charts.
+        kubernetes: the version whose kubeadm images are wanted, or "".
+        cluster: a cluster to ask, or None.
+    """
+
+    names: tuple[str, ...] = ()
+    values: tuple[Path, ...] = ()
+    kubernetes: str = ""
+    cluster: Cluster | None = None
+
+
+def find(sources: Sources, environ: Mapping[str, str]) -> Findings:
+    """Return every image that the sources name.
+
+    Args:
+        sources: what to look through.
+        environ: the variables of the environment: an overlay path, compose files' variables.
+
+    Raises:
+        UsageError: one that is named is not there, or a version is none.
+        LregError: the cluster can't be asked.
+    """
+    finder = Finder(sources.values, environ)
+    paths = [None if name == STDIN else overlays.locate(name, environ) for name in sources.names]
+    for path in paths:
+        if path is None:
+            finder.text(decoded(sys.stdin.buffer.read()), "stdin")
+        elif path.is_dir():
+            finder.folder(path)
+        else:
+            finder.file(path)
+    if sources.kubernetes:
+        place = Place(f"kubeadm {sources.kubernetes}")
+        for reference, sure in kubeadm.images(sources.kubernetes):
+            finder.findings.add(reference, place, sure=sure)
+    if sources.cluster:
+        finder.findings.include(clusters.find(sources.cluster))
+    return finder.findings
+
+
+class Finder:
+    """Finds images in files and folders.
+
+    Args:
+        values: files with values for charts.
+        environ: what variables of compose files mean, before their .env.
+
+    Attributes:
+        findings: what was found so far.
+    """
+
+    def __init__(self, values: tuple[Path, ...], environ: Mapping[str, str]) -> None:
+        self.findings = Findings()
+        self._values = values
+        self._environ = environ
+
+    def folder(self, folder: Path) -> None:
+        """Find the images of a folder and all below it: its charts, kustomizations and files."""
+        charts: list[Path] = []
+        kustomizations: list[Kustomization] = []
+        files: list[Path] = []
+        for here, names in walk(folder):
+            if any(chart in here.parents for chart in charts):
+                continue
+            if helm.is_chart(here):
+                charts.append(here)
+                continue
+            if file := kustomize.kustomization_in(here):
+                kustomizations += self._loaded(file)
+            files += [here / name for name in names if name not in kustomize.FILES]
+        self._kustomized(kustomizations)
+        for path in charts:
+            self._chart(path)
+        read = {path for one in kustomizations for path in one.files}
+        for path in files:
+            if path not in read and (path.name.endswith(_MANIFESTS) or helm.is_chart(path)):
+                self.file(path)
+
+    def file(self, path: Path) -> None:
+        """Find the images of a file: manifests, a compose file, a packed chart, a kustomization."""
+        if path.name in kustomize.FILES:
+            for one in self._loaded(path):
+                self.findings.include(kustomize.find(one))
+        elif helm.is_chart(path):
+            self._chart(path)
+        else:
+            try:
+                self.text(read_text(path), str(path), path)
+            except LregError as error:
+                self.findings.fail(Place(str(path)), str(error))
+
+    def text(self, text: str, name: str, path: Path | None = None) -> None:
+        """Find the images of what a file says."""
+        manifests = Manifests(self.findings, name)
+        for document in documents(text):
+            if is_compose(document.tree) and isinstance(document.tree, dict):
+                variables = {**self._env_beside(path), **self._environ}
+                read_compose(document.tree, name, variables, manifests, self.findings)
+            else:
+                manifests.document(document)
+
+    def _kustomized(self, kustomizations: list[Kustomization]) -> None:
+        """Find the images of those that no other one builds on."""
+        built = {path for one in kustomizations for path in one.folders}
+        for one in kustomizations:
+            if one.folder not in built:
+                self.findings.include(kustomize.find(one))
+
+    def _env_beside(self, path: Path | None) -> dict[str, str]:
+        env = path.parent / ".env" if path else None
+        return read_env(read_text(env)) if env and env.is_file() else {}
+
+    def _loaded(self, file: Path) -> Iterable[Kustomization]:
+        try:
+            return [kustomize.load(file)]
+        except LregError as error:
+            self.findings.fail(Place(str(file)), str(error))
+            return []
+
+    def _chart(self, path: Path) -> None:
+        try:
+            self.findings.include(helm.find(path, self._values))
+        except LregError as error:
+            self.findings.fail(Place(str(path)), str(error))
