@@ -126,6 +126,16 @@ _OPTIONS = (
 )
 
 
+def registry_address(text: str | None = None) -> RegistryAddress:
+    """Return where nodes reach the registry: `text`, else $LOCAL_REGISTRY, else the one here.
+
+    Raises:
+        UsageError: the text or the variable is no registry.
+        LregError: none is named and none runs here.
+    """
+    return _registry(text, Mechanism.MIRROR)[0]
+
+
 def _registry(text: str | None, mechanism: Mechanism) -> tuple[RegistryAddress, str | None]:
     """Return where the registry is, and its CA where it runs here and speaks TLS."""
     if text or (text := os.environ.get(VARIABLE)):

@@ -57,9 +57,8 @@ def kind(plan: NodePlan) -> Iterator[NodeFile]:
         yield NodeFile(f"{_KIND_NODE}/{file.path}", file.text)
     if plan.hosts:
         block = hosts_block(plan.hosts, plan.registry.host)
-        yield NodeFile(
-            "kind-hosts.sh", _KIND_HOSTS.format(begin=BEGIN, end=END, block=block), mode=0o755
-        )
+        script = _KIND_HOSTS.format(begin=BEGIN, end=END, block=block)
+        yield NodeFile("kind-hosts.sh", script, mode=0o755)
 
 
 def _mount(path: str) -> dict[str, Any]:
