@@ -1,0 +1,106 @@
+"""registries.conf and its drop-ins, of podman, buildah, skopeo and CRI-O: the last one wins."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import tomlkit
+
+from lreg.errors import LregError
+from lreg.node.merging.documents import meaning
+from lreg.node.merging.values import identity
+from lreg.node.plan import Merge, NodeFile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from lreg.node.merging.draft import Draft
+
+_MAIN = "etc/containers/registries.conf"
+_FOLDER = f"{_MAIN}.d"
+_SEARCH = "unqualified-search-registries"
+Values = dict[str, Any]
+
+
+def settled(files: Iterable[NodeFile], draft: Draft) -> list[NodeFile]:
+    """Return the files so that what their owner has under the same names has a say as well.
+
+    A drop-in replaces what others say of the same prefix, and their list of registries to search.
+    So what is there already is added to where it stands, and the rest stays in our drop-in.
+
+    Raises:
+        LregError: a file can't be read, or has a setting that would keep lreg from being asked.
+    """
+    result = list[NodeFile]()
+    for file in files:
+        if os.path.dirname(file.path) == _FOLDER:
+            result += _spread(file, draft)
+        else:
+            result.append(file)
+    return result
+
+
+def _spread(file: NodeFile, draft: Draft) -> list[NodeFile]:
+    theirs = {
+        path: meaning(draft.read(path) or "", Merge.TOML, draft.where(path))
+        for path in [_MAIN, *draft.matching(f"{_FOLDER}/*.conf")]
+        if path != file.path
+    }
+    ours = meaning(file.text, Merge.TOML, file.path)
+    parts: dict[str, Values] = {file.path: {}}
+    if _SEARCH in ours:
+        path, names = _search(file.path, ours[_SEARCH], theirs)
+        parts.setdefault(path, {})[_SEARCH] = names
+    for entry in ours.get("registry", []):
+        owner, table = _entry(entry, theirs, draft)
+        parts.setdefault(owner or file.path, {}).setdefault("registry", []).append(table)
+    if parts == {file.path: ours}:
+        return [file]
+    return [
+        replace(file, path=path, text=tomlkit.dumps(values), merge=Merge.TOML)
+        for path, values in parts.items()
+        if values
+    ]
+
+
+def _search(own: str, names: list[str], theirs: Mapping[str, Values]) -> tuple[str, list[str]]:
+    """Return which file is to hold the list of registries to search, and the list."""
+    path, there = own, list[str]()
+    for each, values in theirs.items():
+        old_form = values.get("registries", {}).get("search", {}).get("registries")
+        if _SEARCH in values:
+            path, there = each, values[_SEARCH]
+        elif old_form:
+            # Version 1 of the format knows no other key of ours: the drop-in has the list.
+            path, there = own, old_form
+    return path, [*names, *(name for name in there if name not in names)]
+
+
+def _entry(ours: Values, theirs: Mapping[str, Values], draft: Draft) -> tuple[str | None, Values]:
+    """Return the file that has the last word on a prefix, if one has, and what it is to say."""
+    name, found = identity(ours), None
+    for path, values in theirs.items():
+        for there in values.get("registry", []):
+            if identity(there) == name:
+                found = path, there
+            elif str(identity(there)).startswith(f"{name}/") and ours.get("mirror"):
+                draft.notes.append(
+                    f"{draft.where(path)} has settings of its own for {identity(there)}: "
+                    "images under that name do not come from lreg"
+                )
+    if found is None:
+        return None, ours
+    path, there = found
+    if there.get("mirror-by-digest-only") and ours.get("mirror"):
+        raise LregError(
+            f"{draft.where(path)} says mirror-by-digest-only of {name}, so that lreg would be "
+            "asked for no tag: take it out there, then apply again"
+        )
+    more = dict(ours)
+    if "location" in there:
+        more["location"] = there["location"]
+    if "prefix" not in there:
+        more.pop("prefix", None)
+    return path, more
