@@ -7,6 +7,8 @@ from dataclasses import dataclass
 PREFIX = "/lreg/v1"
 # In a list of platforms: every one of the index.
 ALL_PLATFORMS = "all"
+# `lreg-canary/<nonce>` is a canary at every upstream; a nonce is 32 hexadecimal digits.
+CANARY = "lreg-canary"
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,3 +254,35 @@ class Check:
     """Which upstream to ask how it is; every one where no host is named."""
 
     host: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A request for a canary.
+
+    Attributes:
+        time: when it came, in seconds since 1970.
+        method: GET, say.
+        asked: what of the repository: `manifests/latest`, say.
+        namespace: the upstream that it meant; "" for none.
+        named: what told that: `ns`, `path`, `host`, `server-name`, or "" for the default upstream.
+        peer: the client's address and port.
+        agent: its User-Agent.
+        tls: whether the connection was encrypted.
+    """
+
+    time: float
+    method: str
+    asked: str
+    namespace: str
+    named: str
+    peer: str
+    agent: str = ""
+    tls: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sightings:
+    """The requests for the canary of one nonce, oldest first."""
+
+    seen: tuple[Sighting, ...] = ()

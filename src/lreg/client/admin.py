@@ -21,6 +21,8 @@ from lreg.admin.values import (
     Pattern,
     Pull,
     Refreshed,
+    Sighting,
+    Sightings,
     Touched,
     Upstreams,
     UpstreamState,
@@ -121,6 +123,11 @@ class Admin:
     async def usage(self) -> Usage:
         """Return what the store takes."""
         return await self._get(Usage, "usage", "measuring the store")
+
+    async def sightings(self, nonce: str) -> tuple[Sighting, ...]:
+        """Return who asked for the canary of a nonce, oldest first; this needs no login."""
+        found = await self._get(Sightings, f"canaries/{nonce}", "asking for a canary")
+        return found.seen
 
     async def pulls(self, seconds: float) -> list[Pull]:
         """Return what was pulled in the last so many seconds, oldest first."""

@@ -10,6 +10,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from lreg.errors import RegistryError, TransferBroken, Unsupported
 from lreg.oci.digest import Digest
 from lreg.registry import admin, responses, routes
+from lreg.registry.canaries import Canaries
 from lreg.registry.handlers import blobs, listings, manifests
 from lreg.registry.http.messages import Response
 from lreg.registry.routes import ReadBlob, ReadManifest, route
@@ -60,6 +61,8 @@ class Registry:
         self._policy = policy
         self._records = records
         self._pulls = pulls
+        self._canaries = Canaries(mirror)
+        self._known = admin.Known(mirror, pulls, self._canaries)
         self._allow_delete = allow_delete
 
     def handle(self, request: Request) -> Response | Awaitable[Response]:
@@ -87,16 +90,18 @@ class Registry:
         name = self._mirror.canonical(
             call.name, request.query, request.headers, request.server_name
         )
+        if self._canaries.nonce(name):
+            self._canaries.note(request, call.name, name)
         return call if name is call.name else replace(call, name=name)
 
     def _at_once(self, call: Call, request: Request) -> Response | None:
         if not isinstance(call, _READS) or self._mirror.is_private(call.name):
             return None
-        repository = self._mirror.repository(call.name)
+        repository = self._served(call).repository(call.name)
         if isinstance(call, ReadManifest):
             held, immutable = repository.held(call.want), isinstance(call.want, Digest)
             if held:
-                self._pulls.note(request, call.name, call.want, held.digest)
+                self._note_pull(call, request, held.digest)
         else:
             held, immutable = repository.held_blob(call.digest), True
         if held is None:
@@ -110,7 +115,7 @@ class Registry:
                 response = await handler(await self._seen(call, request), call, request)
                 if isinstance(call, ReadManifest):
                     digest = Digest.parse(response.headers["Docker-Content-Digest"])
-                    self._pulls.note(request, call.name, call.want, digest)
+                    self._note_pull(call, request, digest)
             else:
                 response = await self._own(call, request)
         except RegistryError as problem:
@@ -123,7 +128,7 @@ class Registry:
         try:
             if not call.is_open:
                 await self._policy.require_writer(request)
-            return await admin.answer(self._mirror, self._pulls, call, request)
+            return await admin.answer(self._known, call, request)
         except RegistryError as problem:
             return responses.error(problem)
         except TransferBroken as problem:
@@ -150,9 +155,18 @@ class Registry:
     async def _seen(self, call: Call, request: Request) -> Repositories:
         """Return what whoever sends this call may know of."""
         if not self._mirror.has_private or not isinstance(call, routes.ListRepositories):
-            return self._mirror
+            return self._served(call)
         knows_all = await self._policy.is_writer(request, "registry:catalog:*")
         return self._mirror if knows_all else listings.Public(self._mirror)
+
+    def _served(self, call: Call) -> Repositories:
+        """Return where the repository lies that a call names."""
+        is_canary = isinstance(call, routes.NAMED) and self._canaries.nonce(call.name)
+        return self._canaries if is_canary else self._mirror
+
+    def _note_pull(self, call: ReadManifest, request: Request, digest: Digest) -> None:
+        if not self._canaries.nonce(call.name):
+            self._pulls.note(request, call.name, call.want, digest)
 
     async def _own(self, call: Call, request: Request) -> Response:
         """Answer what is about the registry itself."""

@@ -95,6 +95,21 @@ class Mirror:
         host = self.names.addressee(headers.get("host", ""), server_name)
         return self.names.canonical(name, query, host)
 
+    def sign(
+        self, name: RepositoryName, query: str, headers: Mapping[str, str], server_name: str = ""
+    ) -> str:
+        """Return what tells the namespace of a request that calls a repository `name`.
+
+        The arguments are those of `canonical`.
+
+        Returns:
+            `ns`, `path`, `host`, `server-name`, or "" where nothing does.
+        """
+        host = headers.get("host", "")
+        meant = self.names.addressee(host, server_name)
+        sign = self.names.sign(name, query, meant)
+        return "server-name" if sign == "host" and meant is not host else sign
+
     def repository(self, name: RepositoryName) -> Handle | Repository:
         """Return a handle on the repository of a canonical name."""
         return self._handles.get(name)

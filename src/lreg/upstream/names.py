@@ -64,14 +64,24 @@ class Names:
         Raises:
             NameInvalid: the namespace is not a host.
         """
+        return self._read(name, query, host)[1]
+
+    def sign(self, name: RepositoryName, query: str, host: str) -> str:
+        """Return what tells the namespace of a request: `ns`, `path`, `host`; "": nothing does.
+
+        The arguments are those of `canonical`, and so is what it raises.
+        """
+        return self._read(name, query, host)[0]
+
+    def _read(self, name: RepositoryName, query: str, host: str) -> tuple[str, RepositoryName]:
         asked = canonical_host(host)
         if (namespace := namespace_of(query)) and (named := canonical_host(namespace)) != asked:
-            return self._under(named, name)
+            return "ns", self._under(named, name)
         first, slash, rest = name.text.partition("/")
         if slash and is_host(first):
             # A component has no upper case, no port and no brackets: only aliases are folded.
-            return self._under(canonical_host(first), RepositoryName(rest))
-        return self._under(asked, name) if asked in self._allowed else name
+            return "path", self._under(canonical_host(first), RepositoryName(rest))
+        return ("host", self._under(asked, name)) if asked in self._allowed else ("", name)
 
     def addressee(self, host: str, server_name: str) -> str:
         """Return by which name a client means us: that in TLS where only it is an upstream's.

@@ -14,9 +14,10 @@ from lreg.config import load
 from lreg.errors import BadRequest, ManifestUnknown, NameInvalid
 from lreg.oci.digest import Digest
 from lreg.oci.reference import Reference, RepositoryName, Tag
-from lreg.registry.admin import answer
+from lreg.registry.admin import Known, answer
 from lreg.registry.admin.routes import ListImages, ListPulls, OverrideTag
 from lreg.registry.admin.selecting import called_here, select
+from lreg.registry.canaries import Canaries
 from lreg.registry.http.messages import Endpoint, Request
 from lreg.store.caching import Tagged, TagRecord
 from lreg.store.filesystem import FilesystemStore
@@ -85,7 +86,8 @@ async def ask(mirror: Mirror, call: AdminCall, body: object = None, pulls: int =
         Endpoint("http://127.0.0.1:5000", tls=False, trusted=True),
         asyncio.get_running_loop().time(),
     )
-    return await answer(mirror, cast("Pulls", FakePulls(pulls)), call, request)
+    known = Known(mirror, cast("Pulls", FakePulls(pulls)), Canaries(mirror))
+    return await answer(known, call, request)
 
 
 async def lines_of(response: Response) -> list[bytes]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lreg.registry.admin import caching, facts, images
+from lreg.admin.values import Sightings
+from lreg.registry.admin import bodies, caching, facts, images
 from lreg.registry.admin.routes import (
     AdminCall,
     CacheImages,
@@ -17,6 +19,7 @@ from lreg.registry.admin.routes import (
     OverrideTag,
     PinTags,
     ReadAbout,
+    ReadCanary,
     ReadUsage,
     RefreshTags,
     UndoOverride,
@@ -27,11 +30,12 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from typing import Any
 
+    from lreg.registry.canaries import Canaries
     from lreg.registry.http.messages import Request, Response
     from lreg.registry.pulls import Pulls
     from lreg.upstream.mirror import Mirror
 
-__all__ = ["AdminCall", "answer", "route"]
+__all__ = ["AdminCall", "Known", "answer", "route"]
 
 _HANDLERS: dict[type[AdminCall], Callable[[Mirror, Any, Request], Awaitable[Response]]] = {
     ReadAbout: facts.read_about,
@@ -49,8 +53,20 @@ _HANDLERS: dict[type[AdminCall], Callable[[Mirror, Any, Request], Awaitable[Resp
 }
 
 
-async def answer(mirror: Mirror, pulls: Pulls, call: AdminCall, request: Request) -> Response:
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the API tells of: the images, who pulled them, who asked for canaries."""
+
+    mirror: Mirror
+    pulls: Pulls
+    canaries: Canaries
+
+
+async def answer(known: Known, call: AdminCall, request: Request) -> Response:
     """Return the response to a call that `route` gave, to who may ask for it."""
-    if isinstance(call, ListPulls):
-        return await facts.list_pulls(mirror, pulls, call, request)
-    return await _HANDLERS[type(call)](mirror, call, request)
+    match call:
+        case ListPulls():
+            return await facts.list_pulls(known.mirror, known.pulls, call, request)
+        case ReadCanary(nonce):
+            return bodies.write(Sightings(known.canaries.sightings(nonce)))
+    return await _HANDLERS[type(call)](known.mirror, call, request)

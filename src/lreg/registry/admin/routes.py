@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import ClassVar
@@ -49,6 +50,15 @@ class ListPulls(AdminCall):
 
 
 @dataclass(frozen=True, slots=True)
+class ReadCanary(AdminCall):
+    """Who asked for this canary? Only who made the nonce up can know it."""
+
+    is_open = True
+
+    nonce: str
+
+
+@dataclass(frozen=True, slots=True)
 class ListUpstreams(AdminCall):
     """How are the upstreams?"""
 
@@ -90,6 +100,7 @@ class UndoOverride(AdminCall):
     """Take an own version away."""
 
 
+_CANARY = re.compile(r"canaries/([0-9a-f]{32})")
 _CALLS: dict[tuple[str, str], AdminCall] = {
     ("GET", ""): ReadAbout(),
     ("GET", "images"): ListImages(),
@@ -119,6 +130,8 @@ def route(method: str, path: str) -> AdminCall | None:
     if path != PREFIX and not path.startswith(f"{PREFIX}/"):
         return None
     tail = path.removeprefix(PREFIX).removeprefix("/")
+    if method in ("GET", "HEAD") and (match := _CANARY.fullmatch(tail)):
+        return ReadCanary(match[1])
     if call := _CALLS.get(("GET" if method == "HEAD" else method, tail)):
         return call
     allowed = [other for other, known in _CALLS if known == tail]
