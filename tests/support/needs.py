@@ -56,6 +56,7 @@ NEEDS = {
     "containerd": Need(("containerd", "ctr", "curl", "unshare"), "containerd curl", root=True),
     "curl": Need(("curl",), "curl"),
     "openssl": Need(("openssl",), "openssl"),
+    "kubectl": Need(("kubectl",), "kubernetes-client"),
     "umoci": Need(("umoci",), "umoci"),
     "systemd": Need(("systemd-analyze",), "systemd"),
     "docker-registry": Need(("docker-registry",), "docker-registry"),

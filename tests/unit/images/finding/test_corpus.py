@@ -7,16 +7,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lreg.images.finding.sources import Sources, find
+from tests.unit.images.finding.conftest import write
 from tests.unit.images.finding.corpus import CORPUS
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-
-@pytest.fixture
-def no_programs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No helm, kustomize or kubectl is here."""
-    monkeypatch.setenv("PATH", str(tmp_path))
 
 
 @pytest.mark.usefixtures("no_programs")
@@ -24,8 +19,7 @@ def no_programs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_nothing_is_missed(name: str, tmp_path: Path) -> None:
     """Each image that a project's files name is found; what is a guess is marked, all else not."""
     project = CORPUS[name]
-    for file, text in project.files.items():
-        (tmp_path / file).write_text(text)
+    write(tmp_path, project.files)
     needs = find(Sources((str(tmp_path),)), {}).needs()
     assert {need.image for need in needs if need.sure} == project.sure
     assert {need.image for need in needs if not need.sure} == project.guessed
@@ -35,10 +29,7 @@ def test_nothing_is_missed(name: str, tmp_path: Path) -> None:
 def test_all_at_once(tmp_path: Path) -> None:
     """A folder of all of them needs what they need together; each place is one of a file's."""
     for name, project in CORPUS.items():
-        folder = tmp_path / name
-        folder.mkdir()
-        for file, text in project.files.items():
-            (folder / file).write_text(text)
+        write(tmp_path / name, project.files)
     needs = find(Sources((str(tmp_path),)), {}).needs()
     assert {need.image for need in needs} == set().union(
         *(project.sure | project.guessed for project in CORPUS.values())

@@ -1,0 +1,172 @@
+"""Helm charts without helm: values and templates read as they stand, all of it guessed."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lreg.images.finding.sources import Sources, find
+from lreg.images.finding.templates import UNKNOWN, rendered
+from lreg.images.finding.trees import parse
+from tests.unit.images.finding.conftest import write
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CHART = {
+    "Chart.yaml": """\
+apiVersion: v2
+name: web
+version: 1.0.0
+appVersion: "7.1"
+annotations:
+  artifacthub.io/images: |
+    - name: helper
+      image: quay.io/org/annotated:1
+""",
+    "values.yaml": """\
+# A group without a tag has the chart's appVersion.
+image: {registry: quay.io, repository: org/web, tag: ""}
+metrics:
+  image:
+    repository: quay.io/org/exporter
+    tag: v2
+plain:
+  name: quay.io/org/plain
+  version: "3"
+sub:
+  image: {tag: "55"}
+""",
+    "templates/deploy.yaml": """\
+kind: Deployment
+spec:
+  containers:
+  - image: "{{ .Values.image.registry }}/{{ .Values.image.repository }}:{{ .Chart.AppVersion }}"
+  - image: {{ printf "%s:%s" .Values.plain.name .Values.plain.version | quote }}
+  - image: docker.io/library/busybox:1.36
+  - image: {{ include "web.image" . }}
+  - args: ["--sidecar-image={{ .Values.missing.name | default "quay.io/org/side:4" }}"]
+""",
+    "charts/sub/Chart.yaml": "name: sub\nversion: 1.0.0\nappVersion: '1'\n",
+    "charts/sub/values.yaml": "image: {repository: quay.io/org/sub, tag: '1'}\n",
+}
+IMAGES = {
+    "quay.io/org/web:7.1",
+    "quay.io/org/exporter:v2",
+    "quay.io/org/plain:3",
+    "quay.io/org/annotated:1",
+    "docker.io/library/busybox:1.36",
+    "quay.io/org/side:4",
+    "quay.io/org/sub:55",
+}
+
+
+def _packed(files: dict[str, bytes], name: str = "web") -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+        for path, data in files.items():
+            entry = tarfile.TarInfo(f"{name}/{path}")
+            entry.size = len(data)
+            archive.addfile(entry, io.BytesIO(data))
+    return buffer.getvalue()
+
+
+@pytest.mark.usefixtures("no_programs")
+def test_folder(tmp_path: Path) -> None:
+    """Images are found in values, templates, annotations and subcharts; each is a guess."""
+    write(tmp_path / "web", CHART)
+    findings = find(Sources((str(tmp_path),)), {})
+    assert {need.image for need in findings.needs()} == IMAGES
+    assert not any(need.sure for need in findings.needs())
+    assert findings.problems == []
+    places = {str(one.place) for need in findings.needs() for one in need.found}
+    assert f"{tmp_path}/web/templates/deploy.yaml:6" in places
+
+
+@pytest.mark.usefixtures("no_programs")
+def test_packed(tmp_path: Path) -> None:
+    """A packed chart is read as its folder is, its packed subcharts too."""
+    inner = {
+        name.removeprefix("charts/sub/"): text.encode()
+        for name, text in CHART.items()
+        if name.startswith("charts/")
+    }
+    outer = {name: text.encode() for name, text in CHART.items() if not name.startswith("charts/")}
+    file = tmp_path / "web-1.0.0.tgz"
+    file.write_bytes(_packed(outer | {"charts/sub-1.0.0.tgz": _packed(inner, "sub")}))
+    for name in (str(file), str(tmp_path)):
+        assert {need.image for need in find(Sources((name,)), {}).needs()} == IMAGES
+
+
+@pytest.mark.usefixtures("no_programs")
+def test_own_values(tmp_path: Path) -> None:
+    """Values that are given stand before the chart's own, its subcharts' among them."""
+    write(tmp_path / "web", CHART)
+    own = tmp_path / "own.yaml"
+    own.write_text("image: {tag: '8'}\nsub: {image: {tag: '56'}}\nglobal: {x: y}\n")
+    needs = find(Sources((str(tmp_path / "web"),), values=(own,)), {}).needs()
+    assert {"quay.io/org/web:8", "quay.io/org/sub:56"} <= {need.image for need in needs}
+
+
+@pytest.mark.usefixtures("no_programs")
+def test_global_registry(tmp_path: Path) -> None:
+    """A registry for all images stands before the names that have none."""
+    write(tmp_path, {"Chart.yaml": "name: x\nappVersion: '1'\n"})
+    values = "global: {imageRegistry: registry.example.org}\nimage: {repository: org/a, tag: b}\n"
+    write(tmp_path, {"values.yaml": values})
+    (need,) = find(Sources((str(tmp_path),)), {}).needs()
+    assert need.image == "registry.example.org/org/a:b"
+
+
+@pytest.mark.usefixtures("no_programs")
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (b"no tar", "it is no packed chart"),
+        (_packed({"values.yaml": b" " * (65 << 20)}), "holds more than any chart"),
+        (_packed({"values.yaml": b"image: [", "Chart.yaml": b"name: x"}), "it is not YAML"),
+    ],
+)
+def test_hostile(tmp_path: Path, data: bytes, why: str) -> None:
+    """A chart that is none, or grows beyond any, is said to be so."""
+    file = tmp_path / "x.tgz"
+    file.write_bytes(data)
+    (problem,) = find(Sources((str(file),)), {}).problems
+    assert why in problem.why
+
+
+VALUES = parse("a: {b: c}\nempty: ''\nlist: [1]")
+META = parse("name: n\nappVersion: '1'")
+
+
+@pytest.mark.parametrize(
+    ("line", "result"),
+    [
+        ("{{ .Values.a.b }}", "c"),
+        ("{{- $.Values.a.b -}}", "c"),
+        ("{{ .Values.a.b | quote }}", "c"),
+        ("{{ .Values.empty | default .Chart.AppVersion }}", "1"),
+        ("{{ default .Chart.AppVersion .Values.empty }}", "1"),
+        ("{{ .Values.none.at.all | default `x` | quote }}", "x"),
+        ('{{ printf "%s-%s" .Values.a.b .Chart.Name }}', "c-n"),
+        ('{{ required "say it" .Values.a.b }}', "c"),
+        ("{{ coalesce .Values.empty .Values.a.b }}", "c"),
+        ("{{ .Values.a }}", UNKNOWN),
+        ("{{ .Values.none }}", UNKNOWN),
+        ("{{ .Values.list }}", UNKNOWN),
+        ("{{ .Release.Name }}", UNKNOWN),
+        ('{{ include "x" . }}', UNKNOWN),
+        ('{{ printf "%s" .Values.none }}', UNKNOWN),
+        ("{{ .Values.a.b | upper }}", UNKNOWN),
+        ("{{ }}", UNKNOWN),
+        ("{{ nothing ends", "{{ nothing ends"),
+    ],
+)  # fmt: skip
+def test_expressions(line: str, result: str) -> None:
+    """An expression is what Helm makes of it, or it is not known: never something else."""
+    assert VALUES is not None
+    assert META is not None
+    assert rendered(f"<{line}>", VALUES, META) == f"<{result}>"
