@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
+import os
 import threading
-from typing import TYPE_CHECKING, Self, TypeVar
+from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
-    from tests.fakes.server import ScriptedServer
-
 T = TypeVar("T")
-S = TypeVar("S", bound="ScriptedServer")
+S = TypeVar("S", bound=AbstractAsyncContextManager[Any])
+_CLONE_NEWNET = 0x40000000  # setns(2); Python has it from 3.12 on
 
 
 class Stage:
-    """A context manager: an event loop in a thread of its own, and the fakes that run on it."""
+    """A context manager: an event loop in a thread of its own, and the fakes that run on it.
 
-    def __init__(self) -> None:
+    Args:
+        network: the file of the network namespace where they listen (`/proc/PID/ns/net`); empty:
+            where this process is.
+    """
+
+    def __init__(self, network: str = "") -> None:
+        self._network = network
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="stage", daemon=True)
-        self._on: list[ScriptedServer] = []
+        self._thread = threading.Thread(target=self._run, name="stage", daemon=True)
+        self._on: list[AbstractAsyncContextManager[Any]] = []
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -40,11 +48,27 @@ class Stage:
         self._on.append(server)
         return server
 
-    def leave(self, server: ScriptedServer) -> None:
+    def leave(self, server: AbstractAsyncContextManager[Any]) -> None:
         """Let it go away, unless it has: every connection is closed, the port refuses."""
         if server in self._on:
             self._on.remove(server)
-            self._do(server.__aexit__())
+            self._do(server.__aexit__(None, None, None))
+
+    def _run(self) -> None:
+        if self._network:
+            _enter(self._network)
+        self._loop.run_forever()
 
     def _do(self, action: Coroutine[object, object, T]) -> T:
         return asyncio.run_coroutine_threadsafe(action, self._loop).result(30)
+
+
+def _enter(network: str) -> None:
+    """Move this thread, and no other, to a network namespace."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    namespace = os.open(network, os.O_RDONLY)
+    try:
+        if libc.setns(namespace, _CLONE_NEWNET):
+            raise OSError(ctypes.get_errno(), f"can't enter {network}")
+    finally:
+        os.close(namespace)

@@ -1,8 +1,8 @@
 """Go programs the tests and the benchmark run, each pinned by a Go module in a folder here.
 
-A folder's ``go.mod`` names one program by its ``tool`` line, ``go.sum`` pins every source file of
-it, and the Go module proxy serves them. One module a program, so that none pulls up another's
-libraries.
+A folder's ``go.mod`` names a project's program or programs by its ``tool`` lines, ``go.sum`` pins
+every source file of them, and the Go module proxy serves them. One module a project, so that none
+pulls up another's libraries.
 """
 
 from __future__ import annotations
@@ -17,8 +17,20 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 
-TOOLS = tuple(sorted(path.parent.name for path in HERE.glob("*/go.mod")))
-"""The names ``build`` takes: one a module folder."""
+_SEVERAL = {"buildkit": ("buildctl", "buildkitd"), "containerd": ("containerd", "ctr")}
+_TAGS = {
+    # Without what needs C libraries: drivers of some file systems, signatures by GPG.
+    "containerd": "no_btrfs,no_devmapper,no_zfs",
+    "crio": "containers_image_openpgp,exclude_graphdriver_btrfs,exclude_graphdriver_zfs",
+}
+
+_MODULES = {
+    program: module.parent
+    for module in sorted(HERE.glob("*/go.mod"))
+    for program in _SEVERAL.get(module.parent.name, (module.parent.name,))
+}
+TOOLS = tuple(_MODULES)
+"""The names ``build`` takes: one a module folder, or those of the programs in it."""
 
 
 class ToolUnavailable(Exception):
@@ -29,14 +41,15 @@ def build(name: str) -> Path:
     """Return the binary of the pinned program ``name``, compiled first if that was not done yet.
 
     Binaries lie outside the source tree, in ``$XDG_CACHE_HOME/lreg-tools/<hash>/<name>``, where the
-    hash is that of go.mod and go.sum. Any number of processes may ask at once; one compiles.
+    hash is that of go.mod, go.sum and the build's tags. Any number of processes may ask at once;
+    one compiles, all programs of a project at a time.
 
     Raises:
         ToolUnavailable: No module of that name, no Go here, or the build failed.
     """
     if name not in TOOLS:
         raise ToolUnavailable(f"no pinned Go program {name!r}; there are: {', '.join(TOOLS)}")
-    module = HERE / name
+    module = _MODULES[name]
     folder = _cache() / _pin(module)
     binary = folder / name
     if binary.exists():
@@ -49,7 +62,7 @@ def build(name: str) -> Path:
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not binary.exists():
-            _compile(go, module, binary)
+            _compile(go, module, folder)
     return binary
 
 
@@ -62,19 +75,29 @@ def _pin(module: Path) -> str:
     digest = hashlib.sha256()
     for file in ("go.mod", "go.sum"):
         digest.update((module / file).read_bytes())
+    digest.update(_TAGS.get(module.name, "").encode())
     return digest.hexdigest()[:16]
 
 
-def _compile(go: str, module: Path, binary: Path) -> None:
-    sys.stderr.write(f"building {binary.name} (once; minutes on a small machine) …\n")
-    partial = binary.with_name(binary.name + ".partial")
-    package = _run([go, "list", "tool"], module).strip()
-    _run([go, "build", "-mod=readonly", "-trimpath", "-o", str(partial), package], module)
-    partial.replace(binary)
+def _compile(go: str, module: Path, folder: Path) -> None:
+    sys.stderr.write(f"building {module.name} (once; minutes on a small machine) …\n")
+    packages = _run([go, "list", "tool"], module).split()
+    tags = f"-tags={_TAGS.get(module.name, '')}"
+    partial = folder / "partial"
+    partial.mkdir(exist_ok=True)
+    command = [go, "build", "-mod=readonly", "-trimpath", tags, "-ldflags=-s -w"]
+    _run([*command, "-o", f"{partial}/", *packages], module)
+    for package in packages:
+        built = package.rpartition("/")[2]
+        name = built if module.name in _SEVERAL else module.name
+        (partial / built).replace(folder / name)
+    partial.rmdir()
 
 
 def _run(command: list[str], module: Path) -> str:
-    done = subprocess.run(command, cwd=module, capture_output=True, text=True, check=False)
+    # No C compiler needed; and the same program on every machine.
+    env = os.environ | {"CGO_ENABLED": "0"}
+    done = subprocess.run(command, cwd=module, env=env, capture_output=True, text=True, check=False)
     if done.returncode:
         raise ToolUnavailable(
             f"{' '.join(command)} failed in {module.name}:\n{done.stderr.strip()}"
