@@ -29,7 +29,8 @@ TREE = {
     "base/web.yaml": _object("Deployment", "web", "org/web:1"),
     "base/db.yaml": _object("StatefulSet", "db", "quay.io/org/db:13"),
     "prod/kustomization.yaml": f"""\
-resources: [../base, extra.yaml]
+bases: [../base]
+resources: [extra.yaml]
 images:
 - {{name: org/web, newName: registry.example.org/web, newTag: "2"}}
 - {{name: quay.io/org/db, digest: "{_DIGEST}"}}
@@ -52,9 +53,13 @@ def _images(folder: Path) -> set[str]:
 
 
 @pytest.mark.usefixtures("no_programs")
-def test_as_it_stands(tmp_path: Path) -> None:
+@pytest.mark.parametrize("key", ["bases", "components", "resources"])
+def test_as_it_stands(tmp_path: Path, key: str) -> None:
     """Without kustomize an overlay needs its base's images with its own overrides put in."""
-    write(tmp_path, TREE)
+    text = TREE["prod/kustomization.yaml"]
+    if key == "resources":
+        text = text.replace("bases: [../base]\n", "").replace("[extra", "[../base, extra")
+    write(tmp_path, TREE | {"prod/kustomization.yaml": text.replace("bases:", f"{key}:")})
     assert _images(tmp_path / "prod") == PROD
     assert _images(tmp_path / "base") == {"docker.io/org/web:1", "quay.io/org/db:13"}
 
