@@ -56,10 +56,10 @@ def changing(root: Root) -> Iterator[Record]:
         LregError: the record can't be read, or not be made.
     """
     missing = root.missing_folders(STATE)
-    with _sentences(root, FOLDER):
-        for folder in missing:
-            placing.make_folder(root, folder, 0o700 if folder == FOLDER else 0o755)
     try:
+        with _sentences(root, FOLDER):
+            for folder in missing:
+                placing.make_folder(root, folder, 0o700 if folder == FOLDER else 0o755)
         with record.locked(root):
             known = record.load(root)
             yield replace(known, folders=tuple(dict.fromkeys([*known.folders, *missing])))
@@ -130,18 +130,19 @@ def _stage(root: Root, change: Change) -> None:
 
 
 def _settle(root: Root, old: Record, new: Record) -> None:
-    """Let go of what is not needed any more now that the changes are done."""
+    """Let go of what is not needed any more; what can't go yet, the next `undo` takes away."""
     gone = [folder for folder in old.folders if folder not in new.folders]
-    for path in old.files:
-        placing.clear(root, path)
-    _remove_folders(root, gone)
-    if new.runtimes:
-        # Where there is no space for it the journal, which says more, stays.
-        with contextlib.suppress(OSError):
-            placing.write_own(root, STATE, record.encoded(new))
-        return
-    _forget(root)
-    _remove_folders(root, gone)
+    with contextlib.suppress(OSError):
+        for path in old.files:
+            placing.clear(root, path)
+        _remove_folders(root, gone)
+        if new.runtimes:
+            left = [folder for folder in gone if root.is_empty(folder)]
+            now = replace(new, folders=tuple([*new.folders, *left]))
+            placing.write_own(root, STATE, record.encoded(now))
+        else:
+            _forget(root)
+            _remove_folders(root, gone)
 
 
 def _roll_back(root: Root, prepared: Prepared, done: list[Change]) -> None:
@@ -175,13 +176,11 @@ def _roll_back(root: Root, prepared: Prepared, done: list[Change]) -> None:
 
 def _forget(root: Root) -> None:
     """Remove the record, its own file as the last."""
-    folder = root.absolute(FOLDER)
     shutil.rmtree(root.absolute(ORIGINALS), ignore_errors=True)
-    placing.clear(root, STATE)
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(root.absolute(STATE))
     with contextlib.suppress(OSError):
-        os.rmdir(folder)
+        placing.clear(root, STATE)
+        os.unlink(root.absolute(STATE))
+    placing.remove_folder(root, FOLDER)
 
 
 def _remove_folders(root: Root, folders: Sequence[str]) -> None:

@@ -55,6 +55,12 @@ class Root:
         """Return whether there is anything at a path without links."""
         return os.path.lexists(self.absolute(path))
 
+    def is_empty(self, path: str) -> bool:
+        """Return whether there is a folder with nothing but empty folders in it."""
+        if not os.path.isdir(self.absolute(path)):
+            return False
+        return not any(files for _, _, files in os.walk(self.absolute(path)))
+
     def read(self, path: str) -> bytes | None:
         """Return the content of a file, None where there is nothing.
 

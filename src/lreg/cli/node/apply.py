@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -12,6 +11,8 @@ from lreg.cli.node.planning import plan_options
 from lreg.errors import UsageError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from lreg.node.plan import NodePlan
 
 
@@ -21,15 +22,7 @@ if TYPE_CHECKING:
 )
 @click.argument("runtime")
 @plan_options
-@click.option(
-    "--root",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    metavar="DIR",
-    default="/",
-    show_default=True,
-    help="The node's root folder.",
-)
-@click.option("--dry-run", is_flag=True, help="Show the changes and make none.")
+@changing.node_options
 @click.option("--reload", is_flag=True, help="Have the runtime heed its files: may restart it.")
 @click.option("--json", "as_json", is_flag=True, help="Print what is changed as JSON.")
 def command(

@@ -5,7 +5,9 @@ from __future__ import annotations
 import difflib
 import shlex
 import subprocess
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -14,13 +16,27 @@ from lreg.errors import LregError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from lreg.node.placing import Change
     from lreg.node.preparing import Prepared
     from lreg.node.rooted import Root
 
 Commands = tuple[tuple[str, ...], ...]
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def node_options(function: F) -> F:
+    """Give a command `--root`, as `root`, and `--dry-run`."""
+    root = click.option(
+        "--root",
+        type=click.Path(path_type=Path, exists=True, file_okay=False),
+        metavar="DIR",
+        default="/",
+        show_default=True,
+        help="The node's root folder.",
+    )
+    dry_run = click.option("--dry-run", is_flag=True, help="Show the changes and make none.")
+    return root(dry_run(function))
 
 
 def show(prepared: Prepared, root: Root, *, as_json: bool) -> None:

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from lreg.cli.node import changing
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 
 @click.command(epilog="Examples: lreg node undo --dry-run; lreg node undo docker --reload")
 @click.argument("runtime", required=False)
-@click.option(
-    "--root",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    metavar="DIR",
-    default="/",
-    show_default=True,
-    help="The node's root folder.",
-)
-@click.option("--dry-run", is_flag=True, help="Show the changes and make none.")
+@changing.node_options
 @click.option("--reload", is_flag=True, help="Have the runtimes heed their files: may restart.")
 @click.option(
     "--force", is_flag=True, help="Put back what was there before, even where edits are lost."
