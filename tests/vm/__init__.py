@@ -1,0 +1,1 @@
+"""A whole VM, started as xcluster starts its own, takes images from lreg."""
