@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from lreg import __version__
 from lreg.cli.lazy import LazyGroup
 from lreg.errors import LregError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _SERVER, _IMAGES = "The registry here", "Images, in any registry"
 _CACHE = "What the registry here has of others"
@@ -83,8 +86,13 @@ def run(arguments: list[str]) -> int:
         from lreg.cli.complete import register  # noqa: PLC0415 -- only a shell's TAB needs it
 
         register()
+    return exit_code(lambda: root.main(arguments, prog_name="lreg", standalone_mode=False))
+
+
+def exit_code(work: Callable[[], object], program: str = "lreg") -> int:
+    """Do some work and return its exit code; an error is one line on stderr that `program` says."""
     try:
-        code = root.main(arguments, prog_name="lreg", standalone_mode=False)
+        code = work()
     except click.exceptions.Abort:
         return 130
     except click.exceptions.NoArgsIsHelpError as error:
@@ -92,15 +100,15 @@ def run(arguments: list[str]) -> int:
         return error.exit_code
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
-        path = context.command_path if context else "lreg"
-        _complain(f"{_sentence(error.format_message())} ({path} --help says more)")
+        path = context.command_path if context else program
+        _complain(program, f"{_sentence(error.format_message())} ({path} --help says more)")
         return error.exit_code
     except LregError as error:
-        _complain(str(error))
+        _complain(program, str(error))
         return error.exit_code
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        _complain(f"{where}{error.strerror or error}")
+        _complain(program, f"{where}{error.strerror or error}")
         return 1
     return code if isinstance(code, int) else 0
 
@@ -109,5 +117,5 @@ def _sentence(text: str) -> str:
     return " ".join(text.split()).rstrip(".")
 
 
-def _complain(text: str) -> None:
-    click.echo(f"lreg: {text}", err=True)
+def _complain(program: str, text: str) -> None:
+    click.echo(f"{program}: {text}", err=True)

@@ -24,7 +24,14 @@ if TYPE_CHECKING:
 @source_options
 @click.option("--where", is_flag=True, help="Below each image list the places that name it.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(*, sources: Sources, only_sure: bool, where: bool, as_json: bool) -> None:
+def command(
+    *,
+    sources: Sources,
+    only_sure: bool,
+    exclude: tuple[str, ...],
+    where: bool,
+    as_json: bool,
+) -> None:
     """List every image that is named in each PATH: a file, a folder, - for stdin.
 
     Found are the images of Kubernetes objects of any kind, kustomizations (by kustomize or kubectl
@@ -37,7 +44,7 @@ def command(*, sources: Sources, only_sure: bool, where: bool, as_json: bool) ->
     """
     if not names_any(sources):
         raise UsageError("name files or folders, or use --kubeadm or --cluster")
-    needs, findings = look(sources, only_sure=only_sure)
+    needs, findings = look(sources, only_sure=only_sure, exclude=exclude)
     if as_json:
         from lreg.images.finding.found import as_json as fields  # noqa: PLC0415
 

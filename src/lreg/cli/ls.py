@@ -54,7 +54,7 @@ async def _list(prefix: str, access: Access, *, as_json: bool) -> None:
         if images is not None:
             _print(images, as_json=as_json)
             return
-        found = _with_tags(registry, prefix)
+        found = with_tags(registry, prefix)
         if as_json:
             print_json([{"repository": str(name), "tags": tags} async for name, tags in found])
             return
@@ -93,7 +93,7 @@ def _json(name: str, images: Sequence[ImageState]) -> dict[str, Any]:
     return {"repository": name, "tags": [image.tag for image in tagged], "images": details}
 
 
-async def _with_tags(
+async def with_tags(
     registry: Registry, prefix: str
 ) -> AsyncIterator[tuple[RepositoryName, list[str]]]:
     """Yield the repositories in the registry's order, with their tags."""

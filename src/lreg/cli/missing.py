@@ -31,14 +31,17 @@ if TYPE_CHECKING:
     "write them.",
 )
 @access_options
+@click.option("--names-only", is_flag=True, help="Print nothing but the names.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
     *,
     sources: Sources,
     only_sure: bool,
+    exclude: tuple[str, ...],
     lock: Path | None,
     insecure: bool,
     ca: Path | None,
+    names_only: bool,
     as_json: bool,
 ) -> None:
     """List the images that each PATH needs and that are not wholly in the registry here.
@@ -49,23 +52,23 @@ def command(
     """
     if names_any(sources) == bool(lock):
         raise UsageError("name files or folders, or a --lock FILE")
-    access = Access(insecure, ca)
+    access, guessed = Access(insecure, ca), frozenset[str]()
     if lock:
-        _print(asyncio.run(_of_lock(lock, access)), (), as_json=as_json)
-        return
-    needs, _ = look(sources, only_sure=only_sure)
-    guessed = {need.image for need in needs if not need.sure}
-    _print(asyncio.run(_of_names([need.image for need in needs], access)), guessed, as_json=as_json)
-
-
-def _print(found: Sequence[Missing], guessed: Collection[str], *, as_json: bool) -> None:
+        found = asyncio.run(_of_lock(lock, access))
+    else:
+        needs, _ = look(sources, only_sure=only_sure, exclude=exclude)
+        guessed = frozenset(need.image for need in needs if not need.sure)
+        found = asyncio.run(_of_names([need.image for need in needs], access))
     if as_json:
         print_json([_json(one, guessed) for one in found])
-    else:
-        for one in found:
-            click.echo(f"{one.image}  {one.why}{'  guessed' if one.image in guessed else ''}")
+    for one in () if as_json else found:
+        click.echo(one.image if names_only else _line(one, guessed))
     if found:
         click.get_current_context().exit(1)
+
+
+def _line(one: Missing, guessed: Collection[str]) -> str:
+    return f"{one.image}  {one.why}{'  guessed' if one.image in guessed else ''}"
 
 
 def _json(one: Missing, guessed: Collection[str]) -> dict[str, Any]:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lreg.images.finding.found import Findings, Need
     from lreg.images.finding.sources import Sources
 
@@ -18,7 +21,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def source_options(function: F) -> F:
-    """Give a command PATHs and what else names images; it gets `sources` and `only_sure`."""
+    """Give a command PATHs and what else names images.
+
+    It gets `sources`, `only_sure` and `exclude`.
+    """
 
     @functools.wraps(function)
     def wrapped(
@@ -67,20 +73,35 @@ _OPTIONS = (
     ),
     click.option("--context", default="", metavar="NAME", help="Which context of the kubeconfig."),
     click.option("--only-sure", is_flag=True, help="Leave out images that are guessed."),
+    click.option(
+        "--exclude",
+        multiple=True,
+        metavar="GLOB",
+        help="Leave out images whose whole names match, such as '*:local'.",
+    ),
 )
 
 
-def look(sources: Sources, *, only_sure: bool) -> tuple[tuple[Need, ...], Findings]:
+def look(
+    sources: Sources, *, only_sure: bool, exclude: Sequence[str] = ()
+) -> tuple[tuple[Need, ...], Findings]:
     """Return the images that are needed, by name, and all that was found.
 
     What could not be read is said on stderr.
+
+    Args:
+        sources: what to look through.
+        only_sure: leave out guesses.
+        exclude: globs of names to leave out.
     """
     from lreg.images.finding.sources import find  # noqa: PLC0415 -- `--help` needs no YAML
 
     findings = find(sources, os.environ)
     for problem in sorted(set(findings.problems)):
         click.echo(f"lreg: {problem}", err=True)
-    return tuple(need for need in findings.needs() if need.sure or not only_sure), findings
+    needs = (need for need in findings.needs() if need.sure or not only_sure)
+    kept = (need for need in needs if not any(fnmatchcase(need.image, each) for each in exclude))
+    return tuple(kept), findings
 
 
 def names_any(sources: Sources) -> bool:

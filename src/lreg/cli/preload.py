@@ -46,6 +46,7 @@ def command(
     *,
     sources: Sources,
     only_sure: bool,
+    exclude: tuple[str, ...],
     force: bool,
     keep_going: bool,
     lock: Path | None,
@@ -65,7 +66,7 @@ def command(
     if not names_any(sources):
         raise UsageError("name files or folders, or use --kubeadm or --cluster")
     of_index = chosen(platforms, every=all_platforms)
-    needs, _ = look(sources, only_sure=only_sure)
+    needs, _ = look(sources, only_sure=only_sure, exclude=exclude)
     work = Preload(needs, of_index, jobs, force=force, keep_going=keep_going)
     try:
         found = asyncio.run(work.run(Access(insecure, ca), lock, platforms, quiet=quiet))

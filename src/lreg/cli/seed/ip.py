@@ -1,0 +1,25 @@
+"""Under which address nodes reach the lreg that runs here, as `http://ADDRESS/` takes it."""
+
+from __future__ import annotations
+
+import socket
+
+from lreg.cli import running
+from lreg.cli.outward import outward
+from lreg.config import load
+from lreg.errors import LregError
+
+_HTTP = 80
+
+
+def address() -> str:
+    """Return HOST:PORT, or the host alone, not in brackets, where the port is 80.
+
+    Raises:
+        LregError: no lreg runs here, or it listens on no IPv4 address.
+    """
+    store = load().config.store
+    if (found := running.find(store)) is None:
+        raise LregError(f"none runs on {store}: `lreg start` one, or set LOCAL_REGISTRY")
+    place = outward(found.urls, socket.AF_INET)
+    return place.host if place.port == _HTTP else f"{place.host}:{place.port}"
