@@ -85,8 +85,12 @@ def parse_spoofs(text: str) -> tuple[str, ...]:
 
 
 def dnsmasq(names: Iterable[str], address: str) -> str:
-    """Return the names as dnsmasq's `host-record` lines: these names, none under them."""
-    return "".join(f"host-record={name},{address}\n" for name in names)
+    """Return the names as settings of dnsmasq: these alone, and not the names under them."""
+    # Without the second line it would ask on for the other family's address, and without the third
+    # know no name under it.
+    return "".join(
+        f"host-record={name},{address}\naddress=/{name}/\nserver=/*.{name}/#\n" for name in names
+    )
 
 
 def coredns(names: Iterable[str], address: str) -> str:

@@ -164,6 +164,10 @@ class NodePlan:
     def __post_init__(self) -> None:
         if not self.upstreams:
             raise UsageError("name at least one upstream whose images are to come from lreg")
+        if self.registry.ip and self.registry.ip.is_unspecified:
+            raise UsageError(
+                f"{self.registry.host} is for listening on every address: name one of them"
+            )
         if self.hosts and self.registry.ip is None:
             raise UsageError(
                 f"/etc/hosts takes an address, and {self.registry.host!r} is a name: "

@@ -16,6 +16,7 @@ from lreg.node.emitters import (
     docker,
     k3s,
     kaniko,
+    kubernetes,
     talos,
 )
 from lreg.node.plan import Mechanism
@@ -39,6 +40,12 @@ def _cloud_init(plan: NodePlan) -> Iterator[NodeFile]:
     runtime = runtime_named(plan.inner)
     carriers.check_on_node(runtime)
     yield from carriers.cloud_init(runtime, plan, files_for(runtime.name, plan))
+
+
+def _kubernetes(plan: NodePlan) -> Iterator[NodeFile]:
+    runtime = runtime_named(plan.inner)
+    carriers.check_on_node(runtime)
+    yield from kubernetes.kubernetes(runtime, plan, files_for(runtime.name, plan))
 
 
 _ALL = (
@@ -71,6 +78,14 @@ _ALL = (
         emit=_cloud_init,
         needs=carriers.CLOUD_INIT_NEEDS,
         cannot=carriers.CLOUD_INIT_CANNOT,
+        on_node=False,
+    ),
+    Runtime(
+        name="kubernetes",
+        title="Kubernetes",
+        emit=_kubernetes,
+        needs=kubernetes.NEEDS,
+        cannot=kubernetes.CANNOT,
         on_node=False,
     ),
 )

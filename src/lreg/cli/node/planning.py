@@ -136,6 +136,13 @@ def registry_address(text: str | None = None) -> RegistryAddress:
     return _registry(text, Mechanism.MIRROR)[0]
 
 
+def plan_given(ctx: click.Context) -> bool:
+    """Return whether any option of a plan stands on the command line."""
+    options = ("registry", "registry_name", "upstream", "mechanism", "fallback", "for_version", "ca")
+    said = click.core.ParameterSource.COMMANDLINE
+    return any(ctx.get_parameter_source(name) is said for name in options)
+
+
 def _registry(text: str | None, mechanism: Mechanism) -> tuple[RegistryAddress, str | None]:
     """Return where the registry is, and its CA where it runs here and speaks TLS."""
     if text or (text := os.environ.get(VARIABLE)):

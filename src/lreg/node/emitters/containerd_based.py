@@ -72,7 +72,8 @@ _KIND_HOSTS = """\
 set -eu
 for node in $(kind get nodes "$@"); do
   docker exec -i "$node" sh -c '
-    rest=$(sed "/^{begin}$/,/^{end}$/d" /etc/hosts) && {{ echo "$rest"; cat; }} >/etc/hosts' <<'EOF'
+    others=$(sed "/^{begin}$/,/^{end}$/d" /etc/hosts)
+    {{ printf "%s\\n" "$others"; cat; }} >/etc/hosts' <<'EOF'
 {block}EOF
 done
 """

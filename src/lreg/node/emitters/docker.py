@@ -27,7 +27,7 @@ def docker(plan: NodePlan) -> Iterator[NodeFile]:
     if plan.mechanism is Mechanism.MIRROR:
         _check_mirror(plan)
     yield from _daemon_json(plan)
-    if plan.mechanism is Mechanism.MIRROR and at_least(plan.version, 29) is not False:
+    if plan.mechanism is Mechanism.MIRROR and _has_image_store(plan):
         yield from certs_d(plan, _CERTS, _CA, ipv6=True)
     yield from _trust(plan)
     yield from _hosts(plan)
@@ -41,20 +41,26 @@ def _hosts(plan: NodePlan) -> Iterator[NodeFile]:
     yield from hosts_file(plan, *((DOCKER_HUB,) if looks_up else ()))
 
 
+def _has_image_store(plan: NodePlan) -> bool:
+    """Return whether it is one of which a fresh installation has the containerd image store."""
+    return bool(at_least(plan.version, 29))
+
+
 def _check_mirror(plan: NodePlan) -> None:
-    # Engine 29 is the first whose fresh installation has the containerd image store.
-    if at_least(plan.version, 29) is not False:
+    if _has_image_store(plan):
         return
+    ways = (
+        "--mechanism spoof-http or spoof-tls, or --for-version 29 where its containerd image "
+        "store is on"
+    )
     if others := [host for host in plan.upstreams if host != DOCKER_HUB]:
         raise UsageError(
-            f"Docker {plan.version} has mirrors for docker.io only, {others[0]} would come from "
-            "the internet: use --upstream docker.io, --mechanism spoof-http or spoof-tls, or "
-            "--for-version 29 where its containerd image store is on"
+            f"Docker before 29 has mirrors for docker.io only, {others[0]} would come from the "
+            f"internet: use --upstream docker.io, {ways}"
         )
     if not plan.fallback:
         raise UsageError(
-            f"Docker {plan.version} always falls back from a mirror to docker.io: use --mechanism "
-            "spoof-http or spoof-tls"
+            f"Docker before 29 always falls back from a mirror to the internet: use {ways}"
         )
 
 
@@ -97,7 +103,8 @@ DOCKER = Runtime(
     title="Docker Engine",
     emit=docker,
     needs={
-        Mechanism.MIRROR: "a reload; for others than docker.io 29 with its containerd image store",
+        Mechanism.MIRROR: "a reload; for others than docker.io Docker 29 and its containerd "
+        "image store",
         Mechanism.SPOOF_HTTP: "lreg on port 80; a reload",
         Mechanism.SPOOF_TLS: "lreg on port 443 and its CA, for docker.io among the system's; "
         "update-ca-certificates (update-ca-trust) and a restart",

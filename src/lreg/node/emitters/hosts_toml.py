@@ -34,14 +34,14 @@ def certs_d(plan: NodePlan, folder: str, ca: str, *, ipv6: bool | None) -> Itera
     if plan.fallback:
         refuse_ipv6_mirror(plan, understood=ipv6)
     yield from ca_file(plan, ca)
-    trusted = f"/{ca}" if plan.ca is not None else None
+    trusted = f"/{ca}" if plan.ca is not None else ""
     for host in plan.upstreams:
         yield NodeFile(f"{folder}/{host}/hosts.toml", _upstream(plan, host, trusted), Merge.TOML)
-    own = _only(plan.endpoint.url, trusted if plan.endpoint.tls else None)
+    own = _only(plan.endpoint.url, trusted)
     yield NodeFile(f"{folder}/{plan.endpoint.image_host}/hosts.toml", own, Merge.TOML)
 
 
-def _upstream(plan: NodePlan, host: str, ca: str | None) -> str:
+def _upstream(plan: NodePlan, host: str, ca: str) -> str:
     if plan.mechanism.spoofs:
         return _only(spoofed_server(plan, host), ca)
     if not plan.fallback:
@@ -51,15 +51,15 @@ def _upstream(plan: NodePlan, host: str, ca: str | None) -> str:
         f"server = {quoted(upstream_server(host))}\n\n"
         f"[host.{quoted(plan.endpoint.url)}]\n"
         '  capabilities = ["pull", "resolve"]\n'
-        f"{_ca('  ', ca)}"
+        f"{_ca('  ', plan.endpoint.url, ca)}"
     )
 
 
-def _only(server: str, ca: str | None) -> str:
+def _only(server: str, ca: str) -> str:
     # containerd 1.6 refuses a file without any [host].
-    return f"server = {quoted(server)}\n{_ca('', ca)}\n[host]\n"
+    return f"server = {quoted(server)}\n{_ca('', server, ca)}\n[host]\n"
 
 
-def _ca(indent: str, path: str | None) -> str:
+def _ca(indent: str, url: str, path: str) -> str:
     # Beside an http:// address it would make containerd 1.7 try TLS first.
-    return f"{indent}ca = {quoted(path)}\n" if path else ""
+    return f"{indent}ca = {quoted(path)}\n" if path and url.startswith("https://") else ""
