@@ -40,7 +40,9 @@ def hosts_block(names: Iterable[str], address: str) -> str:
 
 def without_block(text: str) -> str:
     """Return what a hosts file holds besides a block of `hosts_block`, byte for byte."""
-    return _BLOCK.sub("", text)
+    while (less := _BLOCK.sub("", text)) != text:
+        text = less
+    return text
 
 
 def merge_hosts(text: str, block: str) -> str:
@@ -48,9 +50,8 @@ def merge_hosts(text: str, block: str) -> str:
 
     Whatever else it holds stays as it is; a last line without an end gets one.
     """
-    if _BLOCK.search(text):
-        blocks = iter([block])
-        return _BLOCK.sub(lambda _: next(blocks, ""), text)
+    if found := _BLOCK.search(text):
+        return f"{text[: found.start()]}{block}{without_block(text[found.end() :])}"
     gap = "\n" if text and not text.endswith("\n") else ""
     return f"{text}{gap}{block}"
 

@@ -82,8 +82,8 @@ class RegistryAddress:
 
         Without a port it is the scheme's; without a scheme it is plain HTTP.
         """
-        scheme, _, rest = text.rstrip("/").rpartition("://")
-        scheme = scheme or "http"
+        scheme, _, rest = text.rpartition("://")
+        scheme, rest = scheme or "http", rest.removesuffix("/")
         try:
             parts = urlsplit(f"//{rest}")
             port = parts.port or _PORTS[scheme]

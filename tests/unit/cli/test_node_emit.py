@@ -1,0 +1,278 @@
+"""`lreg node emit` and the options that make a plan: what is printed where, and for which lreg."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lreg.cli import run, running
+from lreg.cli.running import Running
+from lreg.node.runtimes import RUNTIMES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_STATE = Running(pid=1, urls=(), started=0.0, version="0", grace=30.0)
+_PEM = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
+
+
+@pytest.fixture(autouse=True)
+def store(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A store of this test's own, and nothing else that a command could find."""
+    for name in ("LOCAL_REGISTRY", "__dns_spoof"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("LREG_CONFIG", "/dev/null")
+    monkeypatch.setenv("LREG_STORE", str(tmp_path / "store"))
+    monkeypatch.setattr("lreg.cli.target.default_store", lambda: tmp_path / "none")
+    return tmp_path / "store"
+
+
+@pytest.fixture
+def server(store: Path) -> Iterator[Path]:
+    """The store of an lreg that lives, and has to be announced yet."""
+    with running.hold(store):
+        yield store
+
+
+def _listens(store: Path, *urls: str, ca: Path | None = None) -> None:
+    running.announce(store, replace(_STATE, urls=urls, ca=str(ca) if ca else None))
+
+
+def _emit(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) -> tuple[str, str]:
+    assert run(["node", "emit", *arguments]) == code
+    return capsys.readouterr()
+
+
+def test_several_files_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each file is printed below its path; what else is needed goes to stderr."""
+    out, err = _emit(capsys, "crio", "--registry", "10.0.0.1:5000", "--upstream", "quay.io")
+    assert "# etc/containers/registries.conf.d/50-lreg.conf\nunqualified-search" in out
+    assert 'location = "10.0.0.1:5000/quay.io"' in out
+    assert "docker.io/" not in out
+    assert "CRI-O by mirror needs one restart" in err
+
+
+def test_a_single_file_is_printed_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    """Of one file stdout has nothing but its text, so that it can be sent where it belongs."""
+    out, err = _emit(capsys, "k3s", "--registry", "10.0.0.1:5000")
+    assert out.startswith("mirrors:\n")
+    assert "etc/rancher/k3s/registries.yaml" in err
+
+
+def test_a_tar(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    """`-o -` is a tar of the files, the same whenever it is made."""
+    command = ["node", "emit", "podman", "--registry", "10.0.0.1:5000", "-o", "-"]
+    tars = []
+    for _ in range(2):
+        assert run(command) == 0
+        tars.append(capsysbinary.readouterr().out)
+    assert tars[0] == tars[1]
+    with tarfile.open(fileobj=io.BytesIO(tars[0])) as tar:
+        assert [each.name for each in tar] == ["etc/containers/registries.conf.d/50-lreg.conf"]
+
+
+def test_a_folder(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """`-o DIR` writes the files below DIR, ready to be copied, and prints nothing to stdout."""
+    spoof = ("--mechanism", "spoof-http", "--registry", "10.0.0.1")
+    out, err = _emit(capsys, "kind", *spoof, "-o", str(tmp_path / "out"))
+    assert out == ""
+    script = tmp_path / "out" / "kind-hosts.sh"
+    assert "10.0.0.1 registry-1.docker.io\n" in script.read_text()
+    assert script.stat().st_mode & 0o777 == 0o755
+    assert (tmp_path / "out/node/etc/containerd/certs.d/docker.io/hosts.toml").exists()
+    assert str(script) in err
+
+
+def test_json(capsys: pytest.CaptureFixture[str]) -> None:
+    """Scripts get each file's path, text and mode, and how it goes together with another."""
+    out, _ = _emit(capsys, "docker", "--registry", "[fd00::1]:5000", "--json", *_hub())
+    files = {each["path"]: each for each in json.loads(out)}
+    daemon = files["etc/docker/daemon.json"]
+    assert (daemon["merge"], daemon["mode"]) == ("json", "0644")
+    assert json.loads(daemon["text"])["registry-mirrors"] == ["http://[fd00::1]:5000"]
+
+
+def _hub() -> tuple[str, ...]:
+    return ("--upstream", "docker.io")
+
+
+def test_the_list(capsys: pytest.CaptureFixture[str]) -> None:
+    """`--list` needs no registry, and says of every runtime what it needs and can't do."""
+    out, _ = _emit(capsys, "--list")
+    assert all(f"{name} (" in out for name in RUNTIMES)
+    assert "can't: minikube writes /etc/hosts" in out
+    listed = json.loads(_emit(capsys, "--list", "--json")[0])
+    assert set(listed) == set(RUNTIMES)
+    assert listed["crio"]["mechanisms"]["mirror"]["works"] is True
+    assert listed["docker"]["mechanisms"]["mirror"]["reload"] == [["systemctl", "reload", "docker"]]
+    assert listed["minikube"]["mechanisms"]["spoof-tls"]["works"] is False
+
+
+def test_the_lreg_that_runs_here(capsys: pytest.CaptureFixture[str], server: Path) -> None:
+    """Without any address the plan is about the lreg here, at the address others reach."""
+    _listens(server, "https://10.0.0.7:5001", "http://10.0.0.7:5000", "http://127.0.0.1:5000")
+    assert "http://10.0.0.7:5000\n" in _emit(capsys, "k3s")[0]
+
+
+def test_a_loopback_listener_is_pointed_out(
+    capsys: pytest.CaptureFixture[str], server: Path
+) -> None:
+    """Where only this machine reaches lreg, a runtime here may have it, and a node may not."""
+    _listens(server, "http://127.0.0.1:5000")
+    out, err = _emit(capsys, "k3s")
+    assert "http://127.0.0.1:5000" in out
+    assert "only this machine reaches it" in err
+    assert "is the node itself" in _emit(capsys, "k3d", code=2)[1]
+
+
+def test_an_lreg_with_ipv6_only(capsys: pytest.CaptureFixture[str], server: Path) -> None:
+    """Listening on IPv6 alone is as good, for what can have such an address."""
+    _listens(server, "http://[fd00::7]:5000")
+    out, _ = _emit(capsys, "containerd", "--for-version", "2.1")
+    assert '[host."http://[fd00::7]:5000"]' in out
+
+
+def test_a_spoof_takes_the_port_that_is_asked(
+    capsys: pytest.CaptureFixture[str], server: Path, tmp_path: Path
+) -> None:
+    """A spoof is for the listener on the scheme's own port, and comes with the CA of lreg."""
+    (ca := tmp_path / "ca.pem").write_text(_PEM)
+    _listens(server, "http://10.0.0.7:5000", "https://10.0.0.8:443", "http://10.0.0.9:80", ca=ca)
+    plain, _ = _emit(capsys, "containerd", "--mechanism", "spoof-http")
+    assert "10.0.0.9 docker.io\n" in plain
+    assert "CERTIFICATE" not in plain
+    encrypted, _ = _emit(capsys, "containerd", "--mechanism", "spoof-tls")
+    assert "10.0.0.8 docker.io\n" in encrypted
+    assert _PEM in encrypted
+
+
+@pytest.mark.parametrize(("how", "port"), [("spoof-http", "http://:80"), ("spoof-tls", "443")])
+def test_a_spoof_without_its_port(
+    capsys: pytest.CaptureFixture[str], server: Path, how: str, port: str
+) -> None:
+    """Names are not spoofed to an lreg that nobody would reach by them."""
+    _listens(server, "http://10.0.0.7:5000", "https://10.0.0.7:5001")
+    said = _emit(capsys, "containerd", "--mechanism", how, code=2)[1]
+    assert "add --listen" in said
+    assert port in said
+
+
+def test_mirrors_in_tls(capsys: pytest.CaptureFixture[str], server: Path, tmp_path: Path) -> None:
+    """An lreg that speaks TLS only is a mirror with the CA that it was started with."""
+    (ca := tmp_path / "ca.pem").write_text(_PEM)
+    _listens(server, "https://10.0.0.7:5000", ca=ca)
+    out, _ = _emit(capsys, "containerd")
+    assert '[host."https://10.0.0.7:5000"]' in out
+    assert 'ca = "/etc/containerd/lreg-ca.crt"' in out
+
+
+def test_none_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without any registry it says how to have one."""
+    assert "no lreg runs here" in _emit(capsys, "containerd", code=1)[1]
+
+
+@pytest.mark.parametrize(
+    ("text", "url"),
+    [
+        ("10.0.0.1:5000", "http://10.0.0.1:5000"),
+        ("registry.example", "https://registry.example"),
+        ("http://registry.example:5000", "http://registry.example:5000"),
+    ],
+)
+def test_the_variable(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, text: str, url: str
+) -> None:
+    """$LOCAL_REGISTRY and --registry mean what they mean to every command."""
+    monkeypatch.setenv("LOCAL_REGISTRY", text)
+    by_variable = _emit(capsys, "k3s")[0]
+    monkeypatch.delenv("LOCAL_REGISTRY")
+    assert _emit(capsys, "k3s", "--registry", text)[0] == by_variable
+    assert url in by_variable
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["--registry", "http://"], "no registry"),
+        (["--registry", "10.0.0.1:5000", "--upstream", "quay.io/org"], "not the host"),
+        (["--registry", "10.0.0.1:5000", "--registry-name", "10.0.0.2"], "no name"),
+        (["--registry", "10.0.0.1:5000", "--ca", "/dev/null"], "no certificate"),
+        (["--registry", "10.0.0.1", "--mechanism", "spoof-tls"], "needs the CA"),
+        (["--registry", "lreg.example", "--mechanism", "spoof-http"], "takes an address"),
+        (["--registry", "10.0.0.1:5000", "--node-runtime", "crioo"], "nearest is 'crio'"),
+    ],
+)
+def test_wrong_options(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], reason: str
+) -> None:
+    """A wrong option is one line that says what is wrong."""
+    out, err = _emit(capsys, "containerd", *arguments, code=2)
+    assert out == ""
+    assert reason in err
+    assert err.count("\n") == 1
+
+
+def test_no_runtime(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a runtime it says which there are."""
+    assert "containerd, crio, podman" in _emit(capsys, code=2)[1]
+
+
+def test_the_runtime_inside(capsys: pytest.CaptureFixture[str]) -> None:
+    """What carries files to nodes carries those of the runtime that is named."""
+    at = ("--registry", "10.0.0.1:5000")
+    assert "/etc/containerd/" in _emit(capsys, "cloud-init", *at)[0]
+    assert "/etc/crio/" in _emit(capsys, "cloud-init", *at, "--node-runtime", "crio")[0]
+
+
+class TestSpoof:
+    """`lreg spoof`."""
+
+    def _spoof(self, capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) -> str:
+        assert run(["spoof", *arguments]) == code
+        said = capsys.readouterr()
+        assert bool(said.out) == (code == 0)
+        return said.out or said.err
+
+    def test_a_file_of_names(self, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+        """Xcluster's file of names becomes lines of /etc/hosts, Docker Hub's names with it."""
+        (file := tmp_path / "spoofs").write_text("docker.io  # the Hub\n\nk8s.gcr.io\n")
+        said = self._spoof(capsys, "--file", str(file), "--address", "10.0.0.1")
+        names = ["docker.io", "registry-1.docker.io", "index.docker.io", "k8s.gcr.io"]
+        assert said == "".join(f"10.0.0.1 {name}\n" for name in names)
+
+    def test_the_variable(
+        self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        """$__dns_spoof names the file as it does in xcluster; names given go before it."""
+        (file := tmp_path / "spoofs").write_text("quay.io\n")
+        monkeypatch.setenv("__dns_spoof", str(file))
+        assert self._spoof(capsys, "--address", "fd00::1") == "fd00::1 quay.io\n"
+        assert self._spoof(capsys, "ghcr.io", "--address", "fd00::1") == "fd00::1 ghcr.io\n"
+
+    def test_what_is_here(self, capsys: pytest.CaptureFixture[str], server: Path) -> None:
+        """Without any option all upstreams' names mean the address of the lreg that runs here."""
+        _listens(server, "http://10.0.0.7:80")
+        said = self._spoof(capsys)
+        assert "10.0.0.7 registry-1.docker.io\n" in said
+        assert "10.0.0.7 quay.io\n" in said
+
+    def test_for_a_dns_server(self, capsys: pytest.CaptureFixture[str]) -> None:
+        """The same names are printed as DNS servers take them."""
+        told = ("quay.io", "--address", "10.0.0.1", "--format")
+        assert "host-record=quay.io,10.0.0.1\n" in self._spoof(capsys, *told, "dnsmasq")
+        assert self._spoof(capsys, *told, "coredns").startswith("hosts {\n    10.0.0.1 quay.io\n")
+
+    def test_what_makes_no_sense(self, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+        """No line of nonsense is printed for an address or a name that is none."""
+        (file := tmp_path / "spoofs").write_text("quay.io\n10.0.0.1 quay.io\n")
+        at = ("--address", "10.0.0.1")
+        assert f"{file}: line 2" in self._spoof(capsys, "--file", str(file), *at, code=2)
+        assert "not both" in self._spoof(capsys, "quay.io", "--file", str(file), *at, code=2)
+        assert "--address" in self._spoof(capsys, "quay.io", "--address", "lreg", code=2)
+        assert "No such file" in self._spoof(capsys, "--file", str(tmp_path / "x"), *at, code=1)
