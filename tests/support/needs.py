@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tests.tools import ToolUnavailable, build
+from tests.tools import ToolUnavailable, build, cache_folder
 
-_CACHE = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-KERNEL = Path(_CACHE, "lreg-tools/linux/vmlinuz").expanduser()
+if TYPE_CHECKING:
+    from pathlib import Path
+
+KERNEL = cache_folder() / "linux/vmlinuz"
 """The kernel of a VM, brought by tests/vm/get-kernel; its modules are beside it."""
 
 

@@ -50,7 +50,7 @@ def build(name: str) -> Path:
     if name not in TOOLS:
         raise ToolUnavailable(f"no pinned Go program {name!r}; there are: {', '.join(TOOLS)}")
     module = _MODULES[name]
-    folder = _cache() / _pin(module)
+    folder = cache_folder() / _pin(module)
     binary = folder / name
     if binary.exists():
         return binary
@@ -66,7 +66,8 @@ def build(name: str) -> Path:
     return binary
 
 
-def _cache() -> Path:
+def cache_folder() -> Path:
+    """Return where what is had once is kept."""
     home = os.environ.get("XDG_CACHE_HOME")
     return (Path(home) if home else Path.home() / ".cache") / "lreg-tools"
 
