@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol, TypeGuard
 
 from lreg.client.blobs import RemoteBlob
 from lreg.client.progress import Copied, Outcome, Silent
-from lreg.errors import ManifestUnknown, NameUnknown
+from lreg.errors import ManifestUnknown, NameUnknown, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterable, Sequence
@@ -229,7 +229,8 @@ class _Copier:
     async def _means(self, selector: Tag | Digest) -> Digest | None:
         try:
             return (await self._target.resolve(selector)).digest
-        except (ManifestUnknown, NameUnknown):
+        # A cache in front of a registry that is out of reach can't say what that has there.
+        except (ManifestUnknown, NameUnknown, Unavailable):
             return None
 
     def _done(self, descriptor: Descriptor, outcome: Outcome) -> None:

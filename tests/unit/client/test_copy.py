@@ -15,7 +15,7 @@ from lreg.errors import DigestInvalid, LregError, ManifestUnknown
 from lreg.oci import mediatypes
 from lreg.oci.platform import Platform
 from lreg.oci.reference import Tag
-from tests.fakes.faults import Fault, Reply
+from tests.fakes.faults import ALWAYS, Fault, Reply
 from tests.fakes.upstream import Upstream
 from tests.unit.client.conftest import HASTE, NAME
 
@@ -279,6 +279,16 @@ async def test_push(upstream: Upstream, target: Upstream, mine: RemoteRepository
     assert (copied.root, copied.copied.count) == (root.descriptor, 4 + 3)
     again = await push_image(blobs, [*children, root], mine, ONE)
     assert (again.copied.count, again.skipped.count) == (0, 4 + 3)
+
+
+async def test_push_over_an_upstream_that_is_gone(
+    alpine: RemoteRepository, upstream: Upstream, target: Upstream, mine: RemoteRepository
+) -> None:
+    """What a cache can't say of a tag, its upstream out of reach, keeps nobody from pushing it."""
+    upstream.put_image(NAME, "1", b"own")
+    target.script.add("HEAD", "/manifests/", Fault(reply=Reply(502)), ALWAYS)
+    copied = await copy_image(alpine, ONE, mine, ONE)
+    assert target.held["mine"].tags == {"1": str(copied.root.digest)}
 
 
 async def test_memory(
