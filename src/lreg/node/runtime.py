@@ -44,3 +44,12 @@ class Runtime:
 def always(commands: Commands) -> Mapping[Mechanism, Commands]:
     """Return `Runtime.reload` where it is the same by every mechanism."""
     return dict.fromkeys(Mechanism, commands)
+
+
+def needing(what: str) -> Mapping[Mechanism, str]:
+    """Return `Runtime.needs` where each mechanism needs the same besides lreg and its CA."""
+    return {
+        Mechanism.MIRROR: what,
+        Mechanism.SPOOF_HTTP: f"lreg on port 80; {what}",
+        Mechanism.SPOOF_TLS: f"lreg on port 443 and its CA; {what}",
+    }

@@ -19,33 +19,32 @@ from lreg.node.emitters import (
     kubernetes,
     talos,
 )
-from lreg.node.plan import Mechanism
 from lreg.node.runtime import Runtime
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from lreg.node.plan import NodeFile, NodePlan
+    from lreg.node.runtime import Emit
 
 __all__ = ["RUNTIMES", "Runtime", "files_for", "runtime_named"]
 
 
-def _minikube(plan: NodePlan) -> Iterator[NodeFile]:
-    if plan.name:
-        raise UsageError(f"minikube: {carriers.MINIKUBE_CANNOT[Mechanism.SPOOF_HTTP]}: no name")
-    yield from carriers.minikube(plan, files_for(plan.inner, plan))
+def _carrying(
+    emit: Callable[[Runtime, NodePlan, Sequence[NodeFile]], Iterable[NodeFile]],
+) -> Emit:
+    """Return how to emit what carries the files of the runtime on the nodes, `NodePlan.inner`."""
 
+    def emit_with_inner(plan: NodePlan) -> Iterable[NodeFile]:
+        runtime = runtime_named(plan.inner)
+        if not runtime.on_node:
+            raise UsageError(
+                f"{runtime.title} is no runtime on a node: use --node-runtime containerd, crio, "
+                "docker, k3s…"
+            )
+        return emit(runtime, plan, files_for(runtime.name, plan))
 
-def _cloud_init(plan: NodePlan) -> Iterator[NodeFile]:
-    runtime = runtime_named(plan.inner)
-    carriers.check_on_node(runtime)
-    yield from carriers.cloud_init(runtime, plan, files_for(runtime.name, plan))
-
-
-def _kubernetes(plan: NodePlan) -> Iterator[NodeFile]:
-    runtime = runtime_named(plan.inner)
-    carriers.check_on_node(runtime)
-    yield from kubernetes.kubernetes(runtime, plan, files_for(runtime.name, plan))
+    return emit_with_inner
 
 
 _ALL = (
@@ -66,7 +65,7 @@ _ALL = (
     Runtime(
         name="minikube",
         title="minikube",
-        emit=_minikube,
+        emit=_carrying(carriers.minikube),
         needs=carriers.MINIKUBE_NEEDS,
         cannot=carriers.MINIKUBE_CANNOT,
         on_node=False,
@@ -75,7 +74,7 @@ _ALL = (
     Runtime(
         name="cloud-init",
         title="cloud-init",
-        emit=_cloud_init,
+        emit=_carrying(carriers.cloud_init),
         needs=carriers.CLOUD_INIT_NEEDS,
         cannot=carriers.CLOUD_INIT_CANNOT,
         on_node=False,
@@ -83,7 +82,7 @@ _ALL = (
     Runtime(
         name="kubernetes",
         title="Kubernetes",
-        emit=_kubernetes,
+        emit=_carrying(kubernetes.kubernetes),
         needs=kubernetes.NEEDS,
         cannot=kubernetes.CANNOT,
         on_node=False,

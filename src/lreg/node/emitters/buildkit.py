@@ -8,7 +8,7 @@ from lreg.errors import UsageError
 from lreg.node.emitters.forms import ca_file, listed, quoted
 from lreg.node.hosts import hosts_file
 from lreg.node.plan import Mechanism, Merge, NodeFile
-from lreg.node.runtime import Runtime, always
+from lreg.node.runtime import Runtime, always, needing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,11 +57,7 @@ BUILDKIT = Runtime(
     name="buildkit",
     title="BuildKit",
     emit=buildkit,
-    needs={
-        Mechanism.MIRROR: _RESTART,
-        Mechanism.SPOOF_HTTP: f"lreg on port 80; {_RESTART}",
-        Mechanism.SPOOF_TLS: f"lreg on port 443 and its CA; {_RESTART}",
-    },
+    needs=needing(_RESTART),
     cannot={Mechanism.MIRROR: "--no-fallback"},
     reload=always((("systemctl", "restart", "buildkit"),)),
     restart=(("systemctl", "restart", "buildkit"),),

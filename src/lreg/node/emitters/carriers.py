@@ -9,35 +9,40 @@ from lreg.errors import UsageError
 from lreg.node.emitters.forms import SYSTEM_CA, is_drop_in
 from lreg.node.emitters.yaml import to_yaml
 from lreg.node.plan import Mechanism, Merge, NodeFile
+from lreg.node.runtime import needing
 from lreg.oci.reference import DOCKER_HUB
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from lreg.node.plan import NodePlan
     from lreg.node.runtime import Runtime
 
 _MINIKUBE = ".minikube"
+_HOSTS_ARE_MINIKUBES = "minikube writes /etc/hosts of its nodes itself"
 # How minikube calls these runtimes.
 _MINIKUBE_RUNTIMES = {"containerd": "containerd", "crio": "cri-o", "docker": "docker"}
 
 
-def minikube(plan: NodePlan, inner: Iterable[NodeFile]) -> Iterator[NodeFile]:
+def minikube(runtime: Runtime, plan: NodePlan, inner: Sequence[NodeFile]) -> Iterator[NodeFile]:
     """Yield the flags of `minikube start`, one a line, and what is to lie in ~/.minikube.
 
     Args:
-        plan: what the node is to be told.
-        inner: the files of the runtime in it, `plan.inner`.
+        runtime: the one in its nodes.
+        plan: what it is to be told.
+        inner: its files.
 
     Raises:
-        UsageError: minikube has no such runtime, or not for this.
+        UsageError: minikube has no such runtime, or would take back a name in /etc/hosts.
     """
-    if plan.inner not in _MINIKUBE_RUNTIMES:
+    if runtime.name not in _MINIKUBE_RUNTIMES:
         raise UsageError(
-            f"minikube has no {plan.inner}: use --node-runtime {', '.join(_MINIKUBE_RUNTIMES)}"
+            f"minikube has no {runtime.name}: use --node-runtime {', '.join(_MINIKUBE_RUNTIMES)}"
         )
-    flags = [f"--container-runtime={_MINIKUBE_RUNTIMES[plan.inner]}"]
-    if plan.inner == "docker":
+    if plan.name:
+        raise UsageError(f"{_HOSTS_ARE_MINIKUBES}: leave --registry-name out")
+    flags = [f"--container-runtime={_MINIKUBE_RUNTIMES[runtime.name]}"]
+    if runtime.name == "docker":
         flags += _docker_flags(plan)
     yield NodeFile("minikube.args", "".join(f"{flag}\n" for flag in flags))
     for file in inner:
@@ -64,8 +69,8 @@ MINIKUBE_NEEDS = {
 MINIKUBE_CANNOT = {
     Mechanism.MIRROR: "--registry-name, as it writes /etc/hosts of its nodes itself; docker: "
     "others than docker.io",
-    Mechanism.SPOOF_HTTP: "minikube writes /etc/hosts of its nodes itself",
-    Mechanism.SPOOF_TLS: "minikube writes /etc/hosts of its nodes itself",
+    Mechanism.SPOOF_HTTP: _HOSTS_ARE_MINIKUBES,
+    Mechanism.SPOOF_TLS: _HOSTS_ARE_MINIKUBES,
 }
 
 
@@ -77,10 +82,7 @@ def cloud_init(runtime: Runtime, plan: NodePlan, inner: Sequence[NodeFile]) -> I
         plan: what it is to be told.
         inner: its files.
 
-    Raises:
-        UsageError: that runtime's files are not for a node.
     """
-    check_on_node(runtime)
     files = [file for file in inner if file.path != SYSTEM_CA]
     data: dict[str, Any] = {"write_files": [_written(file) for file in files]}
     if len(files) < len(inner):
@@ -101,20 +103,7 @@ def _written(file: NodeFile) -> dict[str, Any]:
     return {**entry, "append": True} if file.merge is Merge.HOSTS else entry
 
 
-def check_on_node(runtime: Runtime) -> None:
-    """Raise UsageError unless a runtime's files lie on a node."""
-    if not runtime.on_node:
-        raise UsageError(
-            f"{runtime.title} is no runtime on a node: use --node-runtime containerd, crio, "
-            "docker, k3s…"
-        )
-
-
 _FRESH = "nodes that have none of these files yet; --node-runtime says which runtime"
-CLOUD_INIT_NEEDS = {
-    Mechanism.MIRROR: _FRESH,
-    Mechanism.SPOOF_HTTP: f"lreg on port 80; {_FRESH}",
-    Mechanism.SPOOF_TLS: f"lreg on port 443 and its CA; {_FRESH}",
-}
+CLOUD_INIT_NEEDS = needing(_FRESH)
 _MANAGED = "manage_etc_hosts, which takes the names out of /etc/hosts again"
 CLOUD_INIT_CANNOT = {Mechanism.SPOOF_HTTP: _MANAGED, Mechanism.SPOOF_TLS: _MANAGED}

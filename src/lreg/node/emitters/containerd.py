@@ -8,7 +8,7 @@ from lreg.node.emitters.forms import at_least
 from lreg.node.emitters.hosts_toml import certs_d
 from lreg.node.hosts import hosts_file
 from lreg.node.plan import Mechanism, Merge, NodeFile
-from lreg.node.runtime import Runtime, always
+from lreg.node.runtime import Runtime, always, needing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,11 +49,7 @@ CONTAINERD = Runtime(
     name="containerd",
     title="containerd",
     emit=containerd,
-    needs={
-        Mechanism.MIRROR: _RESTART,
-        Mechanism.SPOOF_HTTP: f"lreg on port 80; {_RESTART}",
-        Mechanism.SPOOF_TLS: f"lreg on port 443 and its CA; {_RESTART}",
-    },
+    needs=needing(_RESTART),
     cannot={
         Mechanism.MIRROR: "1.x: an IPv6 address with fallback; `ctr` without --hosts-dir heeds none"
     },

@@ -10,7 +10,7 @@ from lreg.node.emitters.hosts_toml import certs_d
 from lreg.node.emitters.yaml import to_yaml
 from lreg.node.hosts import BEGIN, END, hosts_block, hosts_file
 from lreg.node.plan import Mechanism, NodeFile
-from lreg.node.runtime import Runtime, always
+from lreg.node.runtime import Runtime, always, needing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,28 +79,20 @@ done
 """
 
 
-def _needs(how: str) -> dict[Mechanism, str]:
-    return {
-        Mechanism.MIRROR: how,
-        Mechanism.SPOOF_HTTP: f"lreg on port 80; {how}",
-        Mechanism.SPOOF_TLS: f"lreg on port 443 and its CA; {how}",
-    }
-
-
 _IPV6 = "an IPv6 address with fallback (--registry-name gives it a name)"
 
 NERDCTL = Runtime(
     name="nerdctl",
     title="nerdctl",
     emit=nerdctl,
-    needs=_needs("to be run as root: without, it reads ~/.config/containerd/certs.d"),
+    needs=needing("to be run as root: without, it reads ~/.config/containerd/certs.d"),
     cannot={Mechanism.MIRROR: f"1.x: {_IPV6}"},
 )
 MICROK8S = Runtime(
     name="microk8s",
     title="MicroK8s",
     emit=microk8s,
-    needs=_needs("a restart of microk8s"),
+    needs=needing("a restart of microk8s"),
     cannot={Mechanism.MIRROR: _IPV6},
     reload=always((("snap", "restart", "microk8s"),)),
     restart=(("snap", "restart", "microk8s"),),

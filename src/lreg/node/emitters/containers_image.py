@@ -9,7 +9,7 @@ from lreg.errors import UsageError
 from lreg.node.emitters.forms import at_least, listed, quoted
 from lreg.node.hosts import hosts_file
 from lreg.node.plan import Mechanism, Merge, NodeFile
-from lreg.node.runtime import Runtime, always
+from lreg.node.runtime import Runtime, always, needing
 from lreg.oci.reference import DOCKER_HUB
 
 if TYPE_CHECKING:
@@ -130,7 +130,6 @@ def _certificates(plan: NodePlan) -> Iterator[NodeFile]:
 _NO_IPV6 = "an IPv6 address (--registry-name gives it a name); fallback for a blob that is missing"
 
 
-_READ = "nothing: every call reads its files"
 _RESTART = "one restart, for crio.conf.d; a reload for registries.conf.d"
 
 
@@ -139,11 +138,7 @@ def _tool(name: str) -> Runtime:
         name=name,
         title=name,
         emit=podman,
-        needs={
-            Mechanism.MIRROR: _READ,
-            Mechanism.SPOOF_HTTP: "lreg on port 80",
-            Mechanism.SPOOF_TLS: "lreg on port 443 and its CA",
-        },
+        needs=needing("nothing more: every call reads its files"),
         cannot={Mechanism.MIRROR: _NO_IPV6},
     )
 
@@ -152,11 +147,7 @@ CRIO = Runtime(
     name="crio",
     title="CRI-O",
     emit=crio,
-    needs={
-        Mechanism.MIRROR: _RESTART,
-        Mechanism.SPOOF_HTTP: f"lreg on port 80; {_RESTART}",
-        Mechanism.SPOOF_TLS: f"lreg on port 443 and its CA; {_RESTART}",
-    },
+    needs=needing(_RESTART),
     cannot={Mechanism.MIRROR: _NO_IPV6},
     reload=always((("systemctl", "restart", "crio"),)),
     restart=(("systemctl", "restart", "crio"),),

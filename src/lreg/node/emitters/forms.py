@@ -61,6 +61,25 @@ def spoofed_server(plan: NodePlan, host: str) -> str:
     return f"{'http' if plan.mechanism is Mechanism.SPOOF_HTTP else 'https'}://{host}"
 
 
+def endpoints(plan: NodePlan) -> dict[str, str]:
+    """Return at which URL lreg is asked for the images of each upstream, and for its own.
+
+    By the host of an image's name, where settings have one place for it and add the way to the
+    upstream by themselves.
+    """
+    spoofs, own = plan.mechanism.spoofs, plan.endpoint
+    urls = {host: spoofed_server(plan, host) if spoofs else own.url for host in plan.upstreams}
+    return {**urls, own.image_host: own.url}
+
+
+def trusted_hosts(plan: NodePlan) -> list[str]:
+    """Return the hosts among `endpoints` that show a certificate of lreg's CA, with their ports."""
+    if plan.ca is None:
+        return []
+    encrypted = (url for url in endpoints(plan).values() if url.startswith("https://"))
+    return sorted({url.removeprefix("https://") for url in encrypted})
+
+
 def is_drop_in(file: NodeFile) -> bool:
     """Return whether a file is lreg's by its name, or lies in a folder of files that all count."""
     return file.merge is Merge.OWN or any(part.endswith(".d") for part in file.path.split("/"))

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lreg.errors import UsageError
-from lreg.node.emitters.forms import at_least, ca_file, refuse_ipv6_mirror, spoofed_server
+from lreg.node.emitters.forms import at_least, ca_file, endpoints, refuse_ipv6_mirror, trusted_hosts
 from lreg.node.emitters.yaml import to_yaml
 from lreg.node.hosts import hosts_file
 from lreg.node.plan import Mechanism, Merge, NodeFile
-from lreg.node.runtime import Runtime, always
+from lreg.node.runtime import Runtime, always, needing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,17 +59,11 @@ def registries_yaml(plan: NodePlan, ca: str) -> dict[str, Any]:
             f"{plan.version} always asks the internet too: use --mechanism spoof-http or "
             "spoof-tls, or 1.30 or later"
         )
-    own = plan.endpoint
-    spoofs = plan.mechanism.spoofs
-    endpoints = {host: spoofed_server(plan, host) if spoofs else own.url for host in plan.upstreams}
-    endpoints[own.image_host] = own.url
     registries: dict[str, Any] = {
-        "mirrors": {host: {"endpoint": [url]} for host, url in endpoints.items()}
+        "mirrors": {host: {"endpoint": [url]} for host, url in endpoints(plan).items()}
     }
-    # Settings for TLS go by the host of the endpoint.
-    asked = {url.partition("://")[2] for url in endpoints.values() if url.startswith("https://")}
-    if asked and plan.ca is not None:
-        registries["configs"] = {host: {"tls": {"ca_file": f"/{ca}"}} for host in sorted(asked)}
+    if hosts := trusted_hosts(plan):
+        registries["configs"] = {host: {"tls": {"ca_file": f"/{ca}"}} for host in hosts}
     return registries
 
 
@@ -103,11 +97,7 @@ K3S = Runtime(
     name="k3s",
     title="k3s",
     emit=k3s,
-    needs={
-        Mechanism.MIRROR: _NEEDS,
-        Mechanism.SPOOF_HTTP: f"lreg on port 80; {_NEEDS}",
-        Mechanism.SPOOF_TLS: f"lreg on port 443 and its CA; {_NEEDS}",
-    },
+    needs=needing(_NEEDS),
     cannot={Mechanism.MIRROR: f"{_OLD}; before 1.30: --no-fallback"},
     reload=always((("systemctl", "try-restart", "k3s.service", "k3s-agent.service"),)),
     restart=(("systemctl", "try-restart", "k3s.service", "k3s-agent.service"),),
@@ -126,11 +116,7 @@ K3D = Runtime(
     name="k3d",
     title="k3d",
     emit=k3d,
-    needs={
-        Mechanism.MIRROR: _CREATE,
-        Mechanism.SPOOF_HTTP: f"lreg on port 80; {_CREATE}",
-        Mechanism.SPOOF_TLS: f"lreg on port 443 and its CA; {_CREATE}",
-    },
+    needs=needing(_CREATE),
     cannot={Mechanism.MIRROR: f"k3s {_OLD}"},
     on_node=False,
 )

@@ -9,11 +9,11 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from lreg.errors import UsageError
-from lreg.node.emitters.carriers import check_on_node
 from lreg.node.emitters.forms import SYSTEM_CA, is_drop_in
 from lreg.node.emitters.kubernetes_script import SCRIPT
 from lreg.node.emitters.yaml import to_yaml
 from lreg.node.plan import Mechanism, Merge, NodeFile
+from lreg.node.runtime import needing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -42,7 +42,6 @@ def kubernetes(runtime: Runtime, plan: NodePlan, inner: Sequence[NodeFile]) -> I
     Raises:
         UsageError: a pod can't do that on a node.
     """
-    check_on_node(runtime)
     if any(file.path == SYSTEM_CA for file in inner):
         raise UsageError(
             "a pod can't make a node's system trust a CA, which Docker needs for docker.io: use "
@@ -166,11 +165,7 @@ _HOW = (
     "`kubectl apply -f kubernetes.yaml`, nodes that can pull busybox, and what the runtime on "
     "them needs, which --node-runtime says: a pod restarts none"
 )
-NEEDS = {
-    Mechanism.MIRROR: _HOW,
-    Mechanism.SPOOF_HTTP: f"lreg on port 80; {_HOW}",
-    Mechanism.SPOOF_TLS: f"lreg on port 443 and its CA; {_HOW}",
-}
+NEEDS = needing(_HOW)
 CANNOT = {
     Mechanism.MIRROR: "a change to settings that a node has already: it says so and fails there",
     Mechanism.SPOOF_TLS: "Docker on the nodes, for docker.io",
