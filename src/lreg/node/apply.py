@@ -138,7 +138,7 @@ def _settle(root: Root, old: Record, new: Record) -> None:
         _remove_folders(root, gone)
         if new.runtimes:
             left = [folder for folder in gone if root.is_empty(folder)]
-            now = replace(new, folders=tuple([*new.folders, *left]))
+            now = replace(new, folders=(*new.folders, *left))
             placing.write_own(root, STATE, record.encoded(now))
         else:
             _forget(root)

@@ -59,7 +59,9 @@ def command(
         prepared = apply(
             node, runtime, applied, lambda found: changing.show(found, node, as_json=as_json)
         )
-    commands = kind.reload.get(plan.mechanism, ()) if prepared.changes else ()
+    first = prepared.old.runtimes.get(runtime) in (None, applied)
+    enough = kind.reload.get(plan.mechanism, ()) if first else None
+    commands = changing.commands_after(prepared, [kind], enough)
     if reload and not dry_run:
         changing.run_reload(commands)
     if as_json:

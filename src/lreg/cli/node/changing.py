@@ -13,13 +13,15 @@ import click
 
 from lreg.cli.output import print_json
 from lreg.errors import LregError, UsageError
+from lreg.node.system_ca import commands
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from lreg.node.placing import Change
     from lreg.node.preparing import Prepared
     from lreg.node.rooted import Root
+    from lreg.node.runtime import Runtime
 
 Commands = tuple[tuple[str, ...], ...]
 F = TypeVar("F", bound=Callable[..., Any])
@@ -48,9 +50,7 @@ def show(prepared: Prepared, root: Root, *, as_json: bool) -> None:
         click.echo(f"lreg: {note}", err=True)
 
 
-def report(
-    prepared: Prepared, root: Root, commands: Commands, *, done: bool, reloaded: bool
-) -> None:
+def report(prepared: Prepared, root: Root, needed: Commands, *, done: bool, reloaded: bool) -> None:
     """Print as JSON what was changed, or would be."""
     print_json(
         {
@@ -58,7 +58,7 @@ def report(
             "done": done,
             "changes": [_as_json(change, root) for change in prepared.changes],
             "notes": prepared.notes,
-            "reload": [list(command) for command in commands],
+            "reload": [list(command) for command in needed],
             "reloaded": reloaded,
         }
     )
@@ -70,9 +70,27 @@ def check_reload(root: Path) -> None:
         raise UsageError("--reload is for the machine itself: leave --root or --reload out")
 
 
-def run_reload(commands: Commands) -> None:
+def commands_after(
+    prepared: Prepared, runtimes: Iterable[Runtime], reload: Commands | None
+) -> Commands:
+    """Return what has to be run for the changes to be heeded; nothing where there are none.
+
+    Args:
+        prepared: the changes.
+        runtimes: whose files they are.
+        reload: what is enough where nothing was taken back; None: something was.
+    """
+    if not prepared.changes:
+        return ()
+    trust = commands(change.path for change in prepared.changes)
+    restart = tuple(words for runtime in runtimes for words in runtime.restart)
+    heeded = restart if trust or reload is None else reload
+    return tuple(dict.fromkeys((*trust, *heeded)))
+
+
+def run_reload(needed: Commands) -> None:
     """Run the commands after which a runtime heeds its files; raise LregError."""
-    for command in commands:
+    for command in needed:
         words = shlex.join(command)
         try:
             done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -85,10 +103,10 @@ def run_reload(commands: Commands) -> None:
             )
 
 
-def say_reload(commands: Commands) -> None:
+def say_reload(needed: Commands) -> None:
     """Say on stderr which commands are still to be run."""
-    if commands:
-        words = " && ".join(shlex.join(command) for command in commands)
+    if needed:
+        words = " && ".join(shlex.join(command) for command in needed)
         click.echo(f"lreg: for it to be heeded, run: {words}", err=True)
 
 

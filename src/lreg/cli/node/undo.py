@@ -29,15 +29,13 @@ def command(
     wrote is taken out, and where the two can't be told apart nothing is changed. Files and folders
     that were not there go.
     """
-    from lreg.node.record import remembered  # noqa: PLC0415 -- `--help` needs none of it
-    from lreg.node.rooted import Root  # noqa: PLC0415
+    from lreg.node.rooted import Root  # noqa: PLC0415 -- `--help` needs none of it
     from lreg.node.runtimes import RUNTIMES  # noqa: PLC0415
     from lreg.node.undo import planned, undo  # noqa: PLC0415
 
     if reload:
         changing.check_reload(root)
     node = Root(root)
-    told = remembered(root)
     if dry_run:
         prepared = planned(node, runtime, force=force)
         changing.show(prepared, node, as_json=as_json)
@@ -45,19 +43,14 @@ def command(
         prepared = undo(
             node, runtime, lambda found: changing.show(found, node, as_json=as_json), force=force
         )
-    commands = tuple(
-        dict.fromkeys(
-            each
-            for name, plan in told.items()
-            if prepared.changes and runtime in (None, name) and name in RUNTIMES
-            for each in RUNTIMES[name].reload.get(plan.mechanism, ())
-        )
-    )
+    gone = set(prepared.old.runtimes) - set(prepared.new.runtimes)
+    kinds = [kind for name, kind in RUNTIMES.items() if name in gone]
+    commands = changing.commands_after(prepared, kinds, None)
     if reload and not dry_run:
         changing.run_reload(commands)
     if as_json:
         changing.report(prepared, node, commands, done=not dry_run, reloaded=reload)
-    elif not told:
+    elif not prepared.old.runtimes:
         click.echo("lreg: nothing was applied here", err=True)
     elif not (reload or dry_run):
         changing.say_reload(commands)

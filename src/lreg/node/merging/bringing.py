@@ -6,6 +6,7 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from lreg.node import system_ca
 from lreg.node.merging import containerd, containers_image, etc_hosts, hosts_toml
 from lreg.node.merging.documents import edited, meaning
 from lreg.node.merging.values import combined
@@ -28,9 +29,16 @@ def bring(runtimes: Iterable[Sequence[NodeFile]], draft: Draft) -> None:
         LregError: a file of the owner's can't be read or can't have ours beside it.
     """
     for files in _with_one_hosts_file(runtimes):
-        for file in containers_image.settled(containerd.settled(files, draft), draft):
+        for file in _settled(files, draft):
             text = draft.read(file.path)
-            draft.write(file, _merged(file, text, draft.where(file.path)))
+            draft.write(file, _merged(file, text, draft))
+
+
+def _settled(files: list[NodeFile], draft: Draft) -> list[NodeFile]:
+    """Return the files at the places, and in the forms, that this node heeds."""
+    for settled in (containerd.settled, containers_image.settled, system_ca.settled):
+        files = settled(files, draft)
+    return files
 
 
 def _with_one_hosts_file(runtimes: Iterable[Sequence[NodeFile]]) -> Iterator[list[NodeFile]]:
@@ -43,11 +51,12 @@ def _with_one_hosts_file(runtimes: Iterable[Sequence[NodeFile]]) -> Iterator[lis
         yield [replace(hosts[-1], text=etc_hosts.together(file.text for file in hosts))]
 
 
-def _merged(file: NodeFile, text: str | None, where: str) -> str:
+def _merged(file: NodeFile, text: str | None, draft: Draft) -> str:
+    where = draft.where(file.path)
     if text is None or not text.strip():
         return file.text
     if os.path.basename(file.path) == hosts_toml.NAME:
-        return hosts_toml.merged(text, file.text, where)
+        return hosts_toml.merged(text, file.text, where, draft.notes)
     match file.merge:
         case Merge.OWN:
             return file.text

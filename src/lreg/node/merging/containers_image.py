@@ -10,7 +10,7 @@ import tomlkit
 
 from lreg.errors import LregError
 from lreg.node.merging.documents import meaning
-from lreg.node.merging.values import identity
+from lreg.node.merging.values import combined, identity
 from lreg.node.plan import Merge, NodeFile
 
 if TYPE_CHECKING:
@@ -50,9 +50,10 @@ def _spread(file: NodeFile, draft: Draft) -> list[NodeFile]:
     }
     ours = meaning(file.text, Merge.TOML, file.path)
     parts: dict[str, Values] = {file.path: {}}
-    if _SEARCH in ours:
-        path, names = _search(file.path, ours[_SEARCH], theirs)
-        parts.setdefault(path, {})[_SEARCH] = names
+    for key, value in ours.items():
+        if key != "registry":
+            path, both = _setting(file.path, key, value, theirs)
+            parts.setdefault(path, {})[key] = both
     for entry in ours.get("registry", []):
         owner, table = _entry(entry, theirs, draft)
         parts.setdefault(owner or file.path, {}).setdefault("registry", []).append(table)
@@ -65,17 +66,17 @@ def _spread(file: NodeFile, draft: Draft) -> list[NodeFile]:
     ]
 
 
-def _search(own: str, names: list[str], theirs: Mapping[str, Values]) -> tuple[str, list[str]]:
-    """Return which file is to hold the list of registries to search, and the list."""
-    path, there = own, list[str]()
+def _setting(own: str, key: str, value: Any, theirs: Mapping[str, Values]) -> tuple[str, Any]:
+    """Return which file is to have a setting, and which value."""
+    path = own
     for each, values in theirs.items():
         old_form = values.get("registries", {}).get("search", {}).get("registries")
-        if _SEARCH in values:
-            path, there = each, values[_SEARCH]
-        elif old_form:
-            # Version 1 of the format knows no other key of ours: the drop-in has the list.
-            path, there = own, old_form
-    return path, [*names, *(name for name in there if name not in names)]
+        if key in values and (key == _SEARCH or each > own):
+            path = each
+        elif old_form and key == _SEARCH:
+            # Version 1 of the format knows no such key, so that our drop-in has their list too.
+            path, value = own, combined({key: old_form}, {key: value}, each)[key]
+    return path, value
 
 
 def _entry(ours: Values, theirs: Mapping[str, Values], draft: Draft) -> tuple[str | None, Values]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from lreg.errors import LregError
@@ -74,3 +75,7 @@ class Draft:
     def matching(self, pattern: str) -> list[str]:
         """Return the files that match a pattern, in the order of their names, without links."""
         return [path for path in self._root.glob(pattern) if self.read(path) is not None]
+
+    def has_folder(self, path: str) -> bool:
+        """Return whether a folder is there now."""
+        return os.path.isdir(self._root.absolute(self._root.resolve(path)))

@@ -20,8 +20,14 @@ NAME = "hosts.toml"
 _HOST = re.compile(r"^[ \t]*\[\s*host\b", re.MULTILINE)
 
 
-def merged(text: str, ours_text: str, where: str) -> str:
+def merged(text: str, ours_text: str, where: str, notes: list[str]) -> str:
     """Return the file with ours in it, our hosts before its owner's.
+
+    Args:
+        text: the owner's.
+        ours_text: as it would be where there is none.
+        where: the file, for errors and notes.
+        notes: gets a sentence where hosts of the owner's may be asked against our will.
 
     Raises:
         LregError: it is unreadable, or written in a way that can't be edited.
@@ -29,6 +35,8 @@ def merged(text: str, ours_text: str, where: str) -> str:
     theirs = meaning(text, Merge.TOML, where)
     ours = _to_be_first(meaning(ours_text, Merge.TOML, where), theirs, where)
     there: dict[str, Any] = theirs.get("host", {})
+    if not meaning(ours_text, Merge.TOML, where).get("host") and there:
+        notes.append(f"{where} has {', '.join(there)} too: asked where lreg lacks an image")
     hosts = ours.pop("host", {})
     new = {url: host for url, host in hosts.items() if url not in there}
     known = {url: host for url, host in hosts.items() if url in there}

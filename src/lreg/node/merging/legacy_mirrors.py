@@ -56,7 +56,7 @@ def _hosts(file: NodeFile, name: str, where: str) -> dict[str, str | None]:
     values = meaning(file.text, Merge.TOML, file.path)
     if not values.get("host"):
         server = values["server"]
-        if urlsplit(server).netloc != name:
+        if urlsplit(server).hostname != urlsplit(f"//{name}").hostname:
             raise _refusal(where, "it always falls back to the internet")
         return {server: values.get("ca")}
     found: dict[str, str | None] = {}

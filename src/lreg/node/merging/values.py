@@ -18,8 +18,9 @@ _ORDERED = ": mirror"
 def combined(theirs: Mapping[str, Any], ours: Mapping[str, Any], where: str) -> dict[str, Any]:
     """Return what `theirs` means with all of `ours` in it; neither is changed.
 
-    Tables come together, key by key. Of lists ours come first, each item once: an order of mirrors
-    or registries is the order in which they are asked. Else ours stands in place of theirs.
+    Tables come together, key by key. In a list our first item comes first, for an order of mirrors
+    or registries is that in which they are asked; then what else of ours is new there, then theirs.
+    Other values of ours stand in place of theirs.
 
     Args:
         theirs: the values of the node's document.
@@ -53,7 +54,8 @@ def _both(theirs: Any, ours: Any, where: str) -> Any:
     if isinstance(ours, list):
         if any(isinstance(each, dict) for each in [*theirs, *ours]):
             return _tables(theirs, ours, where)
-        return [*ours, *(each for each in theirs if each not in ours)]
+        new = [each for each in ours[1:] if each not in theirs]
+        return [*ours[:1], *new, *(each for each in theirs if each not in ours[:1])]
     return ours
 
 
