@@ -22,7 +22,12 @@ if TYPE_CHECKING:
 
 
 class Docker:
-    """A dockerd and its client."""
+    """A dockerd and its client.
+
+    Attributes:
+        cli: its client.
+        host: where it listens, as `DOCKER_HOST` says it.
+    """
 
     def __init__(self, folder: Path, *options: str, inside: Sequence[str] = ()) -> None:
         """Start it in a mount namespace where /etc/docker is its own.
@@ -57,7 +62,8 @@ class Docker:
         argv = [*inside, "unshare", "--mount", "--propagation", "private", "sh", "-c", script]
         self._daemon = Program(argv, folder / "dockerd.log", clean_environment(folder))
         home = folder / "home"
-        self.cli = Client(home, "docker", DOCKER_HOST=f"unix://{folder}/docker.sock")
+        self.host = f"unix://{folder}/docker.sock"
+        self.cli = Client(home, "docker", DOCKER_HOST=self.host)
         self._daemon.wait_until(lambda: self.cli.attempt("version").code == 0)
 
     def trust(self, registry: Running) -> None:
@@ -126,6 +132,11 @@ state = "{folder}/state"
         self._folder = folder
         self.ctr = self.ctr_inside(())
         self._daemon.wait_until(lambda: self.ctr.attempt("version").code == 0)
+
+    @property
+    def address(self) -> str:
+        """Its socket."""
+        return str(self._socket)
 
     def ctr_inside(self, inside: Sequence[str]) -> Client:
         """Return a `ctr` that runs with `inside` before its command, such as `nsenter …`."""

@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, TypeVar
 
+from lreg.cli.bridge import in_thread
 from lreg.cli.facts import choose
 from lreg.cli.remote import Registries
 from lreg.errors import LregError
 from lreg.images.contents.layers import Layers
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Iterator
+    from collections.abc import Callable
 
     from lreg.cli.access import Access
+    from lreg.cli.bridge import Bridge
     from lreg.client.repository import RemoteRepository
-    from lreg.oci.descriptor import Descriptor
     from lreg.oci.manifest import Manifest
     from lreg.oci.platform import Platform
 
@@ -47,22 +48,17 @@ async def _look(
     images: tuple[str, ...], access: Access, platform: Platform | None, work: Callable[..., T]
 ) -> T:
     async with Registries(access) as registries:
-        bridges = []
+        found = []
         for text in images:
             reference = registries.complete(registries.parse(text))
             repository = await registries.repository(reference)
             top = await repository.manifest(reference.selector)
-            bridges.append(_Bridge(repository, await _image(repository, top, platform)))
-        loop = asyncio.get_running_loop()
-        turn = loop.run_in_executor(None, work, *(bridge.layers for bridge in bridges))
-        try:
-            return await asyncio.shield(turn)
-        finally:
-            for bridge in bridges:
-                bridge.closed = True
-            await asyncio.wait([turn])
-            for bridge in bridges:
-                await bridge.close()
+            found.append((repository, await _image(repository, top, platform)))
+        return await in_thread(lambda bridge: work(*(_layers(bridge, *each) for each in found)))
+
+
+def _layers(bridge: Bridge, repository: RemoteRepository, image: Manifest) -> Layers:
+    return Layers(image.layers, lambda layer: bridge.pieces(repository.blob(layer)))
 
 
 async def _image(
@@ -75,33 +71,3 @@ async def _image(
             raise LregError(f"{top.digest} is an index of nothing")
         top = await repository.manifest(chosen.digest)
     return top
-
-
-class _Bridge:
-    """Layers of a registry for a thread; their bytes come through the event loop."""
-
-    def __init__(self, repository: RemoteRepository, image: Manifest) -> None:
-        self.closed = False
-        self.layers = Layers(image.layers, self._read)
-        self._repository = repository
-        self._loop = asyncio.get_running_loop()
-        self._open: list[AsyncGenerator[bytes, None]] = []
-
-    async def close(self) -> None:
-        """Let go of what was not read to its end, once the thread has ended."""
-        for pieces in self._open:
-            await pieces.aclose()
-
-    def _read(self, layer: Descriptor) -> Iterator[bytes]:
-        pieces = aiter(self._repository.blob(layer))
-        self._open.append(pieces)
-
-        async def following() -> bytes:
-            return await anext(pieces, b"")
-
-        while not self.closed:
-            piece = asyncio.run_coroutine_threadsafe(following(), self._loop).result()
-            if not piece:
-                return
-            yield piece
-        raise LregError("it was interrupted")

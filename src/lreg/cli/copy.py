@@ -28,13 +28,13 @@ class Result:
     """What a copy did.
 
     Attributes:
-        source: the image as it was asked for.
+        source: the image as it was asked for, or where it came from.
         target: where it stands now: with its tag, or with its digest where it has none.
         copied: what moved.
         seconds: how long it took.
     """
 
-    source: Reference
+    source: Reference | str
     target: Reference
     copied: Copied
     seconds: float

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 import click
 
@@ -55,12 +53,12 @@ def command(
     The same image gives the same bytes.
     """
     from lreg.cli.contents import look_into  # noqa: PLC0415 -- `--help` needs no client
+    from lreg.cli.sink import write_to  # noqa: PLC0415
     from lreg.images.contents.flatten import write_root  # noqa: PLC0415
 
     def export(layers: Layers) -> None:
         tree = layers.tree(_numbers(layers, only) if only else None)
-        with _opened(output) as target:
-            write_root(layers, tree, target)
+        write_to(output, lambda target: write_root(layers, tree, target))
 
     look_into((image,), Access(insecure, ca), platform, export)
 
@@ -74,15 +72,3 @@ def _numbers(layers: Layers, only: Sequence[str]) -> Iterator[int]:
             yield digests.index(text)
         else:
             raise UsageError(f"{text!r} is none of its {len(digests)} layers: see `lreg layers`")
-
-
-@contextmanager
-def _opened(output: str) -> Iterator[BinaryIO]:
-    if output != "-":
-        with open(output, "wb") as file:
-            yield file
-        return
-    if sys.stdout.isatty():
-        raise UsageError("this is a tar, and stdout is a terminal: use a pipe, or --output FILE")
-    yield sys.stdout.buffer
-    sys.stdout.buffer.flush()

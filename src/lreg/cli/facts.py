@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from lreg.oci.manifest import Manifest
     from lreg.oci.reference import Tag
 
-_CONFIGS = frozenset({mediatypes.OCI_CONFIG, mediatypes.DOCKER_CONFIG})
 _MAX_CONFIG = 16 << 20
 # Builders hang provenance into an index as images for this platform.
 _NO_PLATFORM = Platform("unknown", "unknown")
@@ -129,7 +128,7 @@ async def find_facts(
 
 async def _image(repository: RemoteRepository, manifest: Manifest) -> ImageFacts:
     referrers = await repository.referrers(manifest.digest)
-    if manifest.config is None or manifest.config.media_type not in _CONFIGS:
+    if manifest.config is None or manifest.config.media_type not in mediatypes.IMAGE_CONFIGS:
         return ImageFacts(manifest, {}, referrers)
     if manifest.config.size > _MAX_CONFIG:
         raise ManifestInvalid(f"the image config has {manifest.config.size} bytes: too many")

@@ -13,7 +13,14 @@ from lreg.client.progress import Copied, Outcome, Silent
 from lreg.errors import ManifestUnknown, NameUnknown, Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterable, Sequence
+    from collections.abc import (
+        AsyncGenerator,
+        AsyncIterator,
+        Callable,
+        Coroutine,
+        Iterable,
+        Sequence,
+    )
 
     from lreg.client.progress import Progress
     from lreg.client.repository import RemoteRepository
@@ -32,8 +39,9 @@ class Options:
         platform: of an index only this platform's image; None for all of it.
         referrers: also what refers to the image: signatures, SBOMs, and what refers to those.
         parallel: how many blobs move at a time.
-        ask: whether to ask first what the target has: one that caches another registry would ask
-            that; without it everything is pushed that can't be mounted.
+        ask: whether to ask in the usual way what the target has. One that caches another registry
+            may say that of what it would have to fetch: without `ask` only what it keeps counts,
+            and manifests are always pushed.
     """
 
     platform: Platform | None = None
@@ -107,6 +115,13 @@ async def push_image(
     await copier.blobs(blobs)
     await copier.manifests(manifests, root, tag)
     return copier.copied
+
+
+async def manifests_of(source: RemoteRepository, root: Manifest) -> tuple[Manifest, ...]:
+    """Return what an image consists of: its manifests, children before their index, `root` last."""
+    plan = _Plan(source, referrers=False)
+    await plan.add(root)
+    return tuple(plan.manifests.values())
 
 
 async def find_image(
@@ -204,14 +219,24 @@ class _Copier:
             self._done(blob, await self._bring(blob, content))
 
     async def _bring(self, blob: Descriptor, content: Content) -> Outcome:
-        if self._ask and await self._target.has_blob(blob.digest):
+        if await self._has(blob):
             return Outcome.SKIPPED
         if self._is_beside(content) and await self._target.mount(
             blob.digest, content.repository.name
         ):
             return Outcome.MOUNTED
-        await self._target.push_blob(blob, _Watched(content, blob, self._progress))
+        watched = (
+            _WatchedBlob(content, blob, self._progress)
+            if isinstance(content, RemoteBlob)
+            else _Watched(content, blob, self._progress)
+        )
+        await self._target.push_blob(blob, watched)
         return Outcome.COPIED
+
+    async def _has(self, blob: Descriptor) -> bool:
+        if self._ask:
+            return await self._target.has_blob(blob.digest)
+        return await self._target.keeps(blob.digest)
 
     def _is_beside(self, content: Content) -> TypeGuard[RemoteBlob]:
         """Return whether another repository of the target's registry has it."""
@@ -253,3 +278,22 @@ class _Watched(AsyncIterable[bytes]):
             async for piece in pieces:
                 yield piece
                 self._progress.advanced(self._descriptor, len(piece))
+
+
+class _WatchedBlob(_Watched):
+    """A registry's, whose pieces may come in threads."""
+
+    def __init__(self, blob: RemoteBlob, descriptor: Descriptor, progress: Progress) -> None:
+        super().__init__(blob, descriptor, progress)
+        self._blob = blob
+
+    async def pump(self, sink: Callable[[memoryview], None]) -> None:
+        """Let it pump into `sink`."""
+        loop = asyncio.get_running_loop()
+        self._progress.started(self._descriptor)
+
+        def told(piece: memoryview) -> None:
+            sink(piece)
+            loop.call_soon_threadsafe(self._progress.advanced, self._descriptor, len(piece))
+
+        await self._blob.pump(told)

@@ -123,6 +123,13 @@ class RemoteRepository:
         async with self.connection.answer(ask) as response:
             return response.status != 404
 
+    async def keeps(self, digest: Digest) -> bool:
+        """Return whether the repository has the blob and need not fetch it from anywhere.
+
+        A mount from itself tells; where a registry does not mount, the answer is no.
+        """
+        return await self.mount(digest, self.name)
+
     async def push_blob(self, descriptor: Descriptor, source: Body) -> None:
         """Upload a blob; nothing is sent where the registry can't begin an upload.
 

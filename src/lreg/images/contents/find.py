@@ -10,7 +10,6 @@ from typing import IO, TYPE_CHECKING
 
 from lreg.errors import LregError, UsageError
 from lreg.images.contents.entries import inside, read_entries
-from lreg.images.contents.layers import content
 from lreg.images.contents.tree import AUFS, MAX_LINKS, OPAQUE, WHITEOUT, hidden
 
 if TYPE_CHECKING:
@@ -64,7 +63,7 @@ def _search(layers: Layers, wanted: str, top: int, kept: IO[bytes]) -> tuple[_Fo
             if found.entry is entry:
                 kept.seek(0)
                 kept.truncate()
-                kept.writelines(content(layer, entry))
+                kept.writelines(layer.pieces(entry.size))
         if found.entry:
             return found, number
         if found.elsewhere is not None:

@@ -7,7 +7,6 @@ import tarfile
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from lreg.images.contents.entries import read_entries
-from lreg.images.contents.layers import content
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -65,7 +64,7 @@ def _add_files(
         if not names:
             continue
         first = names[0]
-        tar.addfile(_header(first), cast("BinaryIO", _Content(content(layer, entry))))
+        tar.addfile(_header(first), cast("BinaryIO", _Content(layer.pieces(entry.size))))
         for other in names[1:]:
             link = tarfile.TarInfo(other.path)
             link.type, link.linkname = tarfile.LNKTYPE, first.path

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from lreg.images.contents.entries import Entry
     from lreg.oci.descriptor import Descriptor
 
-_PIECE = 1 << 20
-
 
 @dataclass(frozen=True, slots=True)
 class Layers:
@@ -61,19 +59,8 @@ class Layers:
         }
 
 
-def content(layer: Plain, entry: Entry) -> Iterator[bytes]:
-    """Yield the content of the file whose header was read last; raise UsageError if it ends."""
-    left = entry.size
-    while left:
-        piece = layer.read(min(left, _PIECE))
-        if not piece:
-            raise UsageError(f"{entry.path!r:.200} ends too early: the layer is broken")
-        left -= len(piece)
-        yield piece
-
-
 def _hash(layer: Plain, entry: Entry) -> str:
     hasher = hashlib.sha256()
-    for piece in content(layer, entry):
+    for piece in layer.pieces(entry.size):
         hasher.update(piece)
     return hasher.hexdigest()

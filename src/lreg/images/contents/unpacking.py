@@ -8,7 +8,7 @@ from lreg.errors import UsageError
 from lreg.images.packings import MARK, unpacker
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 _PIECE = 1 << 20
 # Files of zeroes aside, a hundredth is more than anything packs to; they may be so large together.
@@ -36,6 +36,15 @@ class Plain:
             parts.append(part)
             count -= len(part)
         return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def pieces(self, count: int) -> Iterator[bytes]:
+        """Yield the next `count` bytes; raise UsageError where they end before."""
+        while count:
+            piece = self.read(min(count, _PIECE))
+            if not piece:
+                raise UsageError("it ends too early: it is broken")
+            count -= len(piece)
+            yield piece
 
     def seek(self, position: int) -> int:
         """Read on to a position that is not behind this one."""

@@ -1,0 +1,53 @@
+"""What images that lie on this machine are called in the registry."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from lreg.errors import UsageError
+from lreg.oci.reference import Reference, RepositoryName, Tag, canonical_host
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lreg.images.archive import ArchivedImage
+
+
+class Naming:
+    """How names become names in the registry.
+
+    Args:
+        called: what the one image is to be called; None: what it is called where it is.
+        strip_host: whether to drop the host that a name begins with.
+    """
+
+    def __init__(self, called: str | None, *, strip_host: bool) -> None:
+        self._called = Reference.parse(called) if called else None
+        self._strip = strip_host
+
+    def targets(self, images: Sequence[ArchivedImage]) -> list[tuple[ArchivedImage, Reference]]:
+        """Return each image with each of its names there, which have a tag and no host.
+
+        Raises:
+            UsageError: an image has no name, or several are to have the one given.
+        """
+        if self._called and len(images) != 1:
+            raise UsageError(f"--as names one image, and there are {len(images)}")
+        return [(image, name) for image in images for name in self._names(image)]
+
+    def _names(self, image: ArchivedImage) -> list[Reference]:
+        # An OCI layout may say nothing but the tag.
+        tags = [name for name in image.names if not {":", "/"} & set(name)]
+        if self._called:
+            return [self._kept(self._called, tags[0] if tags else "latest")]
+        names = [Reference.parse(name) for name in image.names if name not in tags]
+        if not names:
+            raise UsageError("the image there has no name: give it one by --as NAME")
+        return [self._kept(name, "latest") for name in names]
+
+    def _kept(self, name: Reference, tag: str) -> Reference:
+        host = "" if self._strip else canonical_host(name.host or "")
+        path = f"{host}/{name.repository}" if host else name.repository.text
+        named = Reference(None, RepositoryName.parse(path), name.tag)
+        return named if named.tag else replace(named, tag=Tag.parse(tag))

@@ -1,0 +1,51 @@
+"""`lreg save`: images in one archive."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import click
+
+from lreg.cli.access import Access, access_options, platform_option
+from lreg.cli.complete import images
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lreg.oci.platform import Platform
+
+
+@click.command(epilog="Example: lreg save -o images.tar mine/app:1 mine/db:2")
+@click.argument("names", metavar="IMAGE…", nargs=-1, required=True, shell_complete=images)
+@click.option("--output", "-o", required=True, metavar="FILE", help="Where to; - is stdout.")
+@platform_option("Of an index this image.  [default: all of it]")
+@access_options
+@click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
+def command(
+    names: tuple[str, ...],
+    *,
+    output: str,
+    platform: Platform | None,
+    insecure: bool,
+    ca: Path | None,
+    quiet: bool,
+) -> None:
+    """Write images to one archive, which docker, podman, ctr and skopeo load; so does `upload`.
+
+    It is a tar of an OCI layout with Docker's manifest.json, the same bytes for the same images.
+    """
+    from lreg.cli.pull import pull  # noqa: PLC0415 -- `--help` needs no client
+    from lreg.cli.sink import write_to  # noqa: PLC0415
+    from lreg.images.carrying import write_tar  # noqa: PLC0415
+
+    asyncio.run(
+        pull(
+            names,
+            None,
+            platform,
+            Access(insecure, ca),
+            lambda files: write_to(output, lambda file: write_tar(files, file)),
+            quiet=quiet,
+        )
+    )

@@ -1,0 +1,104 @@
+"""`lreg upload`: images out of engines and archives into the registry."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import click
+
+from lreg.cli.access import Access, access_options, platform_option
+from lreg.cli.copy import Result, result_json, result_line
+from lreg.cli.naming import Naming
+from lreg.cli.output import print_json
+from lreg.errors import UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lreg.images.archive import ArchivedImage
+    from lreg.oci.platform import Platform
+    from lreg.oci.reference import Reference
+
+
+@click.command(
+    epilog="Examples: lreg upload mine/app:1; lreg upload --from podman app:1 --as mine/app:1; "
+    "lreg upload images.tar"
+)
+@click.argument("refs", metavar="REF…", nargs=-1, required=True)
+@click.option(
+    "--from",
+    "engine",
+    type=click.Choice(("docker", "podman", "containerd")),
+    help="Ask this engine alone.  [default: each that is here, in this order]",
+)
+@click.option("--strip-host", is_flag=True, help="Drop the host that a name begins with.")
+@click.option("--include-host", is_flag=True, help="Keep it.  [default]")
+@click.option("--as", "called", metavar="NAME", help="What the one image is to be called.")
+@platform_option("Of an index in an archive take this image alone.")
+@access_options
+@click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(
+    refs: tuple[str, ...],
+    *,
+    engine: str | None,
+    strip_host: bool,
+    include_host: bool,
+    called: str | None,
+    platform: Platform | None,
+    insecure: bool,
+    ca: Path | None,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Push images that lie on this machine to the registry here, under the names they have.
+
+    REF is an image of Docker, podman or containerd, or an archive with any number of images: what
+    `docker save` or `podman save` write, packed or not, or the folder of an OCI layout. What
+    begins with / or . is always a path. Content that the registry has is not sent.
+    """
+    from lreg.cli.held import held_images  # noqa: PLC0415 -- `--help` needs none of it
+
+    if strip_host and include_host:
+        raise UsageError("--strip-host and --include-host exclude each other")
+    naming, access = Naming(called, strip_host=strip_host), Access(insecure, ca)
+    results = []
+    for ref in refs:
+        with held_images(ref, engine, platform) as (what, images):
+            wanted = naming.targets(images)
+            results += asyncio.run(_push(what, wanted, access, quiet=quiet))
+    if as_json:
+        print_json([result_json(result) for result in results])
+    elif not quiet:
+        for result in results:
+            click.echo(result_line(result))
+
+
+async def _push(
+    what: str, wanted: list[tuple[ArchivedImage, Reference]], access: Access, *, quiet: bool
+) -> list[Result]:
+    from lreg.cli.progress import shown  # noqa: PLC0415 -- `--help` needs no client
+    from lreg.cli.remote import Registries  # noqa: PLC0415
+    from lreg.client.copy import Options, push_image  # noqa: PLC0415
+
+    results = []
+    async with Registries(access) as registries:
+        for image, name in wanted:
+            begin = time.monotonic()
+            target = replace(name, host=registries.local_host)
+            repository = await registries.repository(target)
+            with shown(quiet=quiet) as progress:
+                copied = await push_image(
+                    image.blobs,
+                    image.manifests,
+                    repository,
+                    target.tag,
+                    # Whether upstream has any of it, or is there at all, has no say in this.
+                    options=Options(ask=False),
+                    progress=progress,
+                )
+            results.append(Result(what, target, copied, time.monotonic() - begin))
+    return results

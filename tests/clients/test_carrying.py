@@ -1,0 +1,215 @@
+"""Images between engines, archives and the registry: `lreg upload`, `pull` and `save`."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import lzma
+import tarfile
+from typing import TYPE_CHECKING
+
+import pytest
+import zstandard
+
+from tests.server.commands.conftest import lreg_of
+from tests.support.images import (
+    hello,
+    image,
+    layout_digests,
+    multi_arch,
+    noise,
+    read_layout,
+    write_docker_archive,
+    write_layout,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.server.commands.conftest import Lreg
+    from tests.support.clients import Client
+    from tests.support.daemons import Containerd, Docker
+    from tests.support.registries import Running
+
+
+@pytest.fixture
+def lreg(registry: Running, tmp_path: Path) -> Lreg:
+    """The command, beside the registry, on a machine without engines."""
+    return lreg_of(registry, tmp_path, DOCKER_HOST="unix:///no/docker.sock", PATH="/no/programs")
+
+
+@pytest.fixture
+def with_docker(registry: Running, dockerd: Docker, tmp_path: Path) -> Lreg:
+    """The command, beside the registry and a Docker daemon."""
+    return lreg_of(registry, tmp_path, DOCKER_HOST=dockerd.host)
+
+
+@pytest.fixture
+def with_podman(registry: Running, podman: Client, tmp_path: Path) -> Lreg:
+    """The command, beside the registry and a podman."""
+    conf = tmp_path / "storage.conf"
+    conf.write_text(
+        f'[storage]\ndriver = "vfs"\ngraphroot = "{podman.home}/root"\n'
+        f'runroot = "{podman.home}/run"\n'
+    )
+    return lreg_of(
+        registry,
+        tmp_path,
+        DOCKER_HOST="unix:///no/docker.sock",
+        CONTAINERS_STORAGE_CONF=str(conf),
+    )
+
+
+@pytest.fixture
+def with_containerd(registry: Running, containerd: Containerd, tmp_path: Path) -> Lreg:
+    """The command, beside the registry and a containerd."""
+    return lreg_of(
+        registry,
+        tmp_path,
+        DOCKER_HOST="unix:///no/docker.sock",
+        CONTAINERD_ADDRESS=containerd.address,
+    )
+
+
+@pytest.mark.client("docker")
+def test_upload_from_docker(
+    registry: Running, dockerd: Docker, with_docker: Lreg, tmp_path: Path, repository: str
+) -> None:
+    """An image of the daemon comes under the name it has there, with the daemon's own config."""
+    made = hello(repository, 3 << 20, docker=True)
+    dockerd.cli("load", "--input", str(write_docker_archive(tmp_path / "x", made, f"{repository}:latest")))
+    assert with_docker.run("upload", "--quiet", repository) == ""
+    with registry.wire() as wire:
+        manifest = wire.manifest(repository, "latest").json()
+        assert manifest["config"]["digest"] == made.blobs[0].digest
+        wire.pull(repository, "latest")
+    name = f"docker.io/{repository}:v1"
+    dockerd.cli("tag", repository, name)
+    with_docker.run("upload", "--include-host", name)
+    with_docker.run("upload", "--strip-host", name)
+    with registry.wire() as wire:
+        assert wire.tags(f"docker.io/{repository}") == ["v1"]
+        assert wire.tags(repository) == ["latest", "v1"]
+
+
+@pytest.mark.client("docker")
+def test_pull_to_docker(
+    registry: Running, dockerd: Docker, with_docker: Lreg, repository: str
+) -> None:
+    """The daemon gets this machine's image of an index, and knows it by its config."""
+    made = multi_arch(repository)
+    with registry.wire() as wire:
+        wire.push(repository, made, "v1")
+    with_docker.run("pull", "--to=docker", f"{repository}:v1")
+    assert dockerd.image_id(f"{repository}:v1") == made.images[0].blobs[0].digest
+    with_docker.run("pull", "--to=docker", "--as=other/name", f"{repository}:v1")
+    assert dockerd.image_id("other/name:latest") == made.images[0].blobs[0].digest
+
+
+@pytest.mark.client("podman")
+def test_podman_both_ways(
+    registry: Running, podman: Client, with_podman: Lreg, repository: str
+) -> None:
+    """A podman gets an image, and gives it back, its layers and config the same."""
+    made = hello(repository, 3 << 20)
+    with registry.wire() as wire:
+        wire.push(repository, made, "v1")
+    with_podman.run("pull", "--to=podman", "--as=quay.io/x/y:1", f"{repository}:v1")
+    shown = json.loads(podman("image", "inspect", "quay.io/x/y:1").out)
+    assert shown[0]["Id"] == made.blobs[0].digest.removeprefix("sha256:")
+    with_podman.run("upload", "--from=podman", "quay.io/x/y:1", "--as", f"{repository}:back")
+    with registry.wire() as wire:
+        back = wire.manifest(repository, "back").json()
+        assert back["config"]["digest"] == made.blobs[0].digest
+
+
+@pytest.mark.client("containerd")
+def test_containerd_both_ways(
+    registry: Running, containerd: Containerd, with_containerd: Lreg, repository: str
+) -> None:
+    """A containerd gets an image where CRI finds it, and gives it back, byte for byte."""
+    made = hello(repository, 3 << 20)
+    with registry.wire() as wire:
+        wire.push(repository, made, "v1")
+    with_containerd.run("pull", "--to=containerd", "--as=quay.io/x/y:1", f"{repository}:v1")
+    assert "quay.io/x/y:1" in containerd.ctr("images", "list", "--quiet").out.split()
+    with_containerd.run("upload", "containerd:quay.io/x/y:1", "--as", f"{repository}:back")
+    with registry.wire() as wire:
+        assert wire.pull(repository, "back") == made.manifest.digest
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, zstandard.compress, lzma.compress])
+def test_archive_of_several(
+    registry: Running,
+    lreg: Lreg,
+    tmp_path: Path,
+    repository: str,
+    pack: Callable[[bytes], bytes],
+) -> None:
+    """All images of an archive come, packed or not; what they share is sent once."""
+    shared = {"shared": noise(100_000, "shared")}
+    first, second = image(shared, {"a": b"1"}), image(shared, {"b": b"2"})
+    names = [f"quay.io/{repository}/{name}:1" for name in "ab"]
+    layout = write_layout(tmp_path / "layout", dict(zip(names, (first, second), strict=True)))
+    with tarfile.open(tmp_path / "plain", "w") as archive:
+        archive.add(layout, ".")
+    packed = tmp_path / "packed"
+    packed.write_bytes(pack((tmp_path / "plain").read_bytes()))
+    uploaded = lreg.json("upload", str(packed))
+    assert [one["digest"] for one in uploaded] == [first.manifest.digest, second.manifest.digest]
+    with registry.wire() as wire:
+        assert wire.pull(f"quay.io/{repository}/a", "1") == first.manifest.digest
+        assert wire.pull(f"quay.io/{repository}/b", "1") == second.manifest.digest
+
+
+def test_upload_again_sends_nothing(lreg: Lreg, tmp_path: Path, repository: str) -> None:
+    """What the registry has is not sent again."""
+    archive = write_docker_archive(tmp_path / "x", hello(repository), f"{repository}:1")
+    assert lreg.json("upload", str(archive))[0]["copied"]["count"] == 4
+    # The manifest, for the tag may have come to mean another one.
+    assert lreg.json("upload", str(archive))[0]["copied"]["count"] == 1
+
+
+def test_what_can_not_be_uploaded(lreg: Lreg, tmp_path: Path, repository: str) -> None:
+    """What is nowhere, has no name or is no archive is said in one line that helps."""
+    assert "no engine here has an image no/such:1" in lreg.fail(1, "upload", "no/such:1")
+    layout = write_layout(tmp_path / "layout", {"v1": hello(repository)})
+    assert "--as NAME" in lreg.fail(2, "upload", str(layout))
+    lreg.run("upload", f"oci:{layout}", "--as", repository)
+    assert lreg.lines("tags", repository) == ["v1"]
+    (tmp_path / "text").write_text("hello\n" * 1000)
+    assert "no tar" in lreg.fail(2, "upload", str(tmp_path / "text"))
+
+
+@pytest.mark.client("skopeo")
+def test_archive_for_skopeo(
+    registry: Running, lreg: Lreg, skopeo: Client, tmp_path: Path, repository: str
+) -> None:
+    """An archive is a plain OCI layout: skopeo takes each image out of it by its name."""
+    made = hello(repository)
+    index = multi_arch(repository)
+    with registry.wire() as wire:
+        wire.push(repository, made, "1")
+        wire.push(f"quay.io/{repository}", index, "2")
+    names = (f"{repository}:1", f"{registry.host}/quay.io/{repository}:2")
+    lreg.run("save", "-o", "saved.tar", *names)
+    lreg.run("save", "-o", "again.tar", *names)
+    saved = tmp_path / "saved.tar"
+    assert saved.read_bytes() == (tmp_path / "again.tar").read_bytes()
+    source = f"oci-archive:{saved}:quay.io/{repository}:2"
+    skopeo("copy", "--all", source, f"oci:{tmp_path}/out:2")
+    assert read_layout(tmp_path / "out").keys() == layout_digests(index)
+
+
+@pytest.mark.client("skopeo")
+def test_folder_for_skopeo(
+    registry: Running, lreg: Lreg, skopeo: Client, tmp_path: Path, repository: str
+) -> None:
+    """`--to dir:` writes an OCI layout that other tools read."""
+    made = hello(repository)
+    with registry.wire() as wire:
+        wire.push(repository, made, "1")
+    lreg.run("pull", "--to=dir:layout", "--as=app:1", f"{repository}:1")
+    shown = json.loads(skopeo("inspect", f"oci:{tmp_path}/layout:app:1").out)
+    assert shown["Digest"] == made.manifest.digest
