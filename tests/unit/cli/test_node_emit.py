@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import re
+import shlex
 import tarfile
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,7 +20,6 @@ from lreg.node.runtimes import RUNTIMES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 _STATE = Running(pid=1, urls=(), started=0.0, version="0", grace=30.0)
 _PEM = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
@@ -228,6 +231,28 @@ def test_the_runtime_inside(capsys: pytest.CaptureFixture[str]) -> None:
     at = ("--registry", "10.0.0.1:5000")
     assert "/etc/containerd/" in _emit(capsys, "cloud-init", *at)[0]
     assert "/etc/crio/" in _emit(capsys, "cloud-init", *at, "--node-runtime", "crio")[0]
+
+
+_NODES = Path(__file__).parents[3] / "docs" / "nodes.md"
+_COMMANDS = re.findall(r"^lreg ((?:node emit|spoof) .*)$", _NODES.read_text(), re.MULTILINE)
+
+
+@pytest.mark.parametrize("line", _COMMANDS)
+def test_what_the_documentation_says(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, line: str
+) -> None:
+    """Each command in docs/nodes.md works as it stands there."""
+    monkeypatch.setenv("LOCAL_REGISTRY", "10.0.0.1:5000")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    assert run([os.path.expandvars(word) for word in shlex.split(line)]) == 0
+    assert capsys.readouterr().out or list(tmp_path.iterdir())
+
+
+def test_the_documentation_has_every_runtime() -> None:
+    """docs/nodes.md has a word on each runtime that there is."""
+    text = _NODES.read_text()
+    assert [each.title for each in RUNTIMES.values() if each.title not in text] == []
 
 
 class TestSpoof:
