@@ -153,6 +153,18 @@ def test_of_lreg(tmp_path: Path, namespace: Namespace) -> None:
         lreg.stop()
 
 
+def test_loopback(tmp_path: Path) -> None:
+    """A lreg that only its own machine reaches is of no use to a VM, and there is no tar."""
+    lreg = start_lreg(tmp_path)
+    try:
+        said = make(tmp_path)
+    finally:
+        lreg.stop()
+    assert (said.code, said.out) == (1, "")
+    assert said.err.startswith("private-reg: VMs can't reach 127.0.0.1: `lreg start --listen")
+    assert said.err.count("\n") == 1
+
+
 class Machine(Node):
     """A machine on xcluster's network, which runs the script with busybox's programs alone."""
 
