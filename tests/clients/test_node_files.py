@@ -1,109 +1,154 @@
-"""Real runtimes read the files that are emitted for them as they are meant."""
+"""Files of people that `lreg node apply` has edited, as the real programs read them."""
 
 from __future__ import annotations
 
 import json
 import os
+import shlex
+import shutil
+import signal
 import tomllib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lreg.node.plan import Mechanism
+from lreg.node.plan import NodePlan, RegistryAddress
+from lreg.node.rooted import Root
 from lreg.node.runtimes import files_for
-from tests.support.processes import free_port, run
-from tests.tools import build
-from tests.unit.node.plans import plan
+from tests.support.daemons import Docker
+from tests.support.processes import Program, attempt, clean_environment, eventually, run
+from tests.unit.node.nodes import apply, survey, undo
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
-    from lreg.node.plan import NodePlan
-    from tests.support.clients import Client
-
-_PLANS = {
-    "mirror": plan(),
-    "mirror only": plan(fallback=False),
-    "mirror by a name": plan(registry="[fd00::1]:5000", name="lreg.internal"),
-    "mirror in TLS": plan(registry="https://10.0.0.1:5001"),
-    "spoof-http": plan(Mechanism.SPOOF_HTTP),
-    "spoof-http at an IPv6 address": plan(Mechanism.SPOOF_HTTP, registry="[fd00::1]:80"),
-    "spoof-tls": plan(Mechanism.SPOOF_TLS),
-}
+REAL = Path(__file__).parents[1] / "unit/node/real"
+LREG = "http://10.0.0.1:5000"
+CRI = "io.containerd.grpc.v1.cri"
 
 
-def _told(client: Client, how: NodePlan) -> Client:
-    """Give a client of the containers/image family the plan's registries.conf, and return it."""
-    (file,) = (each for each in files_for("podman", how) if each.path.endswith("50-lreg.conf"))
-    path = client.home / ".config/containers/registries.conf"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(file.text)
-    return client
+def told(tmp_path: Path, name: str, runtime: str, *upstreams: str, version: str = "") -> Root:
+    """A node of people's files, on which mirrors have been applied."""
+    shutil.copytree(REAL / name, tmp_path / "node")
+    root = Root(tmp_path / "node")
+    before = survey(root)
+    plan = NodePlan(
+        registry=RegistryAddress.parse(LREG), upstreams=upstreams or ("docker.io",), version=version
+    )
+    files = files_for(runtime, plan)
+    apply(root, *files, name=runtime, told=plan)
+    undo(root)
+    assert survey(root) == before
+    apply(root, *files, name=runtime, told=plan)
+    return root
+
+
+def dumped(root: Root, env: dict[str, str]) -> dict[str, Any]:
+    """What containerd makes of a node's config.toml."""
+    config = root.absolute("etc/containerd/config.toml")
+    said = run("containerd", "--config", config, "config", "dump", env=env)
+    return tomllib.loads(said.out)
+
+
+@pytest.mark.client("containerd")
+@pytest.mark.parametrize(
+    "name", ["1.6-default", "debian", "docker-repo", "kind", "minikube", "mirrors"]
+)
+def test_containerd_reads_it(tmp_path: Path, name: str) -> None:
+    """Containerd finds the registry's settings, and every other one as it was."""
+    root = told(tmp_path, f"containerd-{name}", "containerd", version="1.6.20")
+    env = clean_environment(tmp_path)
+    after = dumped(root, env)
+    undo(root)
+    before = dumped(root, env)
+    tables = [after["plugins"].pop(key, None) or {} for key in (CRI, "cri")]
+    theirs = [before["plugins"].pop(key, None) or {} for key in (CRI, "cri")]
+    registries = [table.pop("registry", {}) for table in tables]
+    for table in theirs:
+        table.pop("registry", None)
+    assert (after, tables) == (before, theirs)
+    if name == "mirrors":
+        endpoints = registries[0]["mirrors"]["docker.io"]["endpoint"]
+        assert endpoints == [LREG, "https://mirror.corp", "https://registry-1.docker.io"]
+    else:
+        assert "/etc/containerd/certs.d" in [table.get("config_path") for table in registries]
+
+
+@pytest.fixture
+def started(tmp_path: Path) -> Iterator[list[Program]]:
+    """Daemons of a test, which end with it."""
+    programs = list[Program]()
+    yield programs
+    for program in programs:
+        program.stop()
+
+
+@pytest.mark.client("containerd")
+@pytest.mark.parametrize("name", ["1.6-default", "debian", "minikube", "mirrors"])
+def test_the_cri_plugin_works(tmp_path: Path, started: list[Program], name: str) -> None:
+    """Containerd starts with the edited file, and its CRI plugin with it."""
+    root = told(tmp_path, f"containerd-{name}", "containerd", version="1.6.20")
+    env = clean_environment(tmp_path)
+    socket = tmp_path / "s"
+    daemon = ["containerd", "--config", root.absolute("etc/containerd/config.toml")]
+    daemon += ["--address", str(socket), "--root", str(tmp_path / "r")]
+    daemon += ["--state", str(tmp_path / "t")]
+    # What it makes outside of these goes with its mount namespace.
+    script = f"mount -t tmpfs tmpfs /opt && mount -t tmpfs tmpfs /run && exec {shlex.join(daemon)}"
+    argv = ["unshare", "--mount", "--propagation", "private", "sh", "-c", script]
+    started.append(Program(argv, tmp_path / "log", env))
+    ctr = ("ctr", "--address", str(socket))
+    started[0].wait_until(lambda: attempt(*ctr, "version", env=env).code == 0)
+    plugins = run(*ctr, "plugins", "ls", env=env).out.splitlines()
+    (cri,) = [line.split() for line in plugins if line.split()[1] == "cri"]
+    assert cri[-1] == "ok", started[0].log
+
+
+@pytest.mark.client("docker")
+@pytest.mark.parametrize("name", ["busy", "dos", "empty", "tiny"])
+def test_dockerd_reads_it(tmp_path: Path, name: str) -> None:
+    """Dockerd heeds the edited file at a reload: lreg is the first mirror, theirs come after."""
+    daemon = Docker(tmp_path / "d")
+    try:
+        root = told(tmp_path, f"docker-{name}", "docker", version="20.10.24")
+        text = Path(root.absolute("etc/docker/daemon.json")).read_bytes()
+        settings = json.loads(text)
+        # Of another machine: what a reload can't change, or what this one lacks.
+        for key in ("exec-opts", "storage-driver", "runtimes", "default-address-pools"):
+            settings.pop(key, None)
+        (tmp_path / "d/daemon.json").write_text(json.dumps(settings))
+        os.kill(daemon.pid, signal.SIGHUP)
+        wanted = [f"{url}/" for url in settings["registry-mirrors"]]
+        assert wanted[0] == f"{LREG}/"
+        asked = ("info", "--format={{json .RegistryConfig.Mirrors}}")
+        eventually(lambda: json.loads(daemon.cli(*asked).out) == wanted)
+    finally:
+        daemon.close()
+
+
+def registries(root: Root, tmp_path: Path) -> dict[str, Any]:
+    """What podman makes of a node's registries.conf and its drop-ins."""
+    folder = shlex.quote(root.absolute("etc/containers"))
+    script = f"mount --bind {folder} /etc/containers && exec podman info --format json"
+    argv = ("unshare", "--mount", "--propagation", "private", "sh", "-c", script)
+    found: dict[str, Any] = json.loads(run(*argv, env=clean_environment(tmp_path)).out)
+    return dict(found["registries"])
 
 
 @pytest.mark.client("podman")
-@pytest.mark.parametrize("title", _PLANS)
-def test_podman(podman: Client, title: str) -> None:
-    """Every form is read by podman, which then says the mirrors and insecure hosts as meant."""
-    how = _PLANS[title]
-    said: dict[str, Any] = json.loads(_told(podman, how)("info", "--format=json").out)["registries"]
-    assert said["search"][-1] == "docker.io"
-    if how.mechanism is Mechanism.MIRROR:
-        mirrors = said["docker.io"]["Mirrors"]
-        assert [each["Location"] for each in mirrors] == [f"{how.endpoint.image_host}/docker.io"]
-        assert mirrors[0]["Insecure"] != how.endpoint.tls
-        assert said["docker.io"]["Blocked"] != how.fallback
-    else:
-        insecure = how.mechanism is Mechanism.SPOOF_HTTP
-        assert said.get("docker.io", {}).get("Insecure", False) == insecure
-
-
-@pytest.mark.client("skopeo")
-def test_skopeo(skopeo: Client) -> None:
-    """A mirror is asked in plain HTTP, and where it is all there is, nobody else."""
-    port = free_port()
-    client = _told(skopeo, plan(registry=f"127.0.0.1:{port}", fallback=False))
-    said = client.attempt("inspect", "docker://docker.io/library/tiny:1")
-    assert said.code != 0
-    assert f"http://127.0.0.1:{port}/v2/" in said.err
-    assert "registry-1.docker.io" not in said.err
-
-
-@pytest.mark.parametrize(
-    ("program", "version", "plugin"),
-    [
-        pytest.param(
-            "", "1.6.20", "io.containerd.grpc.v1.cri", marks=pytest.mark.client("containerd 1.6")
-        ),
-        pytest.param(
-            "containerd",
-            "2.3.4",
-            "io.containerd.cri.v1.images",
-            marks=pytest.mark.client("containerd 2.3"),
-        ),
-        pytest.param(
-            "containerd",
-            "",
-            "io.containerd.cri.v1.images",
-            marks=pytest.mark.client("containerd 2.3"),
-        ),
-    ],
-    ids=["1.6", "2.3", "2.3, version not known"],
-)
-def test_containerd(tmp_path: Path, program: str, version: str, plugin: str) -> None:
-    """Containerd takes config.toml for one that points to certs.d, and keeps all its defaults."""
-    (file,) = (
-        each
-        for each in files_for("containerd", plan(version=version))
-        if each.path == "etc/containerd/config.toml"
-    )
-    config = tmp_path / "config.toml"
-    config.write_text(file.text)
-    binary = str(build(program)) if program else "containerd"
-    said = run(binary, "--config", str(config), "config", "dump", env=dict(os.environ))
-    plugins = tomllib.loads(said.out)["plugins"]
-    assert plugins[plugin]["registry"]["config_path"] == "/etc/containerd/certs.d"
-    assert "pause" in said.out
-    if version.startswith("2"):
-        transfer = plugins["io.containerd.transfer.v1.local"]
-        assert transfer["config_path"] == "/etc/containerd/certs.d"
+@pytest.mark.parametrize("name", ["debian", "fedora", "v1"])
+def test_podman_reads_it(tmp_path: Path, name: str) -> None:
+    """Podman asks lreg first, for names with a registry and without; then whom it asked before."""
+    root = told(tmp_path, f"podman-{name}", "podman", "docker.io", "quay.io")
+    after = registries(root, tmp_path)
+    undo(root)
+    before = registries(root, tmp_path)
+    assert after["search"][0] == "10.0.0.1:5000"
+    rest = iter(after["search"])
+    assert all(each in rest for each in before.get("search") or ())
+    for host in ("docker.io", "quay.io"):
+        mirrors = [each["Location"] for each in after[host]["Mirrors"]]
+        assert mirrors[0] == f"10.0.0.1:5000/{host}"
+        theirs = before.get(host, {}).get("Mirrors") or ()
+        assert mirrors[1:] == [each["Location"] for each in theirs]
