@@ -111,7 +111,7 @@ RKE2 = Runtime(
     reload=always((("systemctl", "try-restart", "rke2-server.service", "rke2-agent.service"),)),
     restart=(("systemctl", "try-restart", "rke2-server.service", "rke2-agent.service"),),
 )
-_CREATE = "a cluster made anew: `k3d cluster create --config k3d.yaml`, k3d 5.6 or later"
+_CREATE = "a cluster made anew: `k3d cluster create --config k3d.yaml`, k3d 5.8 or later with a CA"
 K3D = Runtime(
     name="k3d",
     title="k3d",
