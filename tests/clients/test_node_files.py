@@ -52,9 +52,7 @@ def dumped(root: Root, env: dict[str, str]) -> dict[str, Any]:
 
 
 @pytest.mark.client("containerd")
-@pytest.mark.parametrize(
-    "name", ["1.6-default", "debian", "docker-repo", "kind", "minikube", "mirrors"]
-)
+@pytest.mark.parametrize("name", ["1.6-default", "debian", "kind", "minikube", "mirrors", "v1"])
 def test_containerd_reads_it(tmp_path: Path, name: str) -> None:
     """Containerd finds the registry's settings, and every other one as it was."""
     root = told(tmp_path, f"containerd-{name}", "containerd", version="1.6.20")
@@ -85,7 +83,7 @@ def started(tmp_path: Path) -> Iterator[list[Program]]:
 
 
 @pytest.mark.client("containerd")
-@pytest.mark.parametrize("name", ["1.6-default", "debian", "minikube", "mirrors"])
+@pytest.mark.parametrize("name", ["1.6-default", "debian", "minikube", "mirrors", "v1"])
 def test_the_cri_plugin_works(tmp_path: Path, started: list[Program], name: str) -> None:
     """Containerd starts with the edited file, and its CRI plugin with it."""
     root = told(tmp_path, f"containerd-{name}", "containerd", version="1.6.20")
@@ -118,7 +116,7 @@ def test_dockerd_reads_it(tmp_path: Path, name: str) -> None:
         for key in ("exec-opts", "storage-driver", "runtimes", "default-address-pools"):
             settings.pop(key, None)
         (tmp_path / "d/daemon.json").write_text(json.dumps(settings))
-        os.kill(daemon.pid, signal.SIGHUP)
+        os.kill(int((tmp_path / "d/dockerd.pid").read_text()), signal.SIGHUP)
         wanted = [f"{url}/" for url in settings["registry-mirrors"]]
         assert wanted[0] == f"{LREG}/"
         asked = ("info", "--format={{json .RegistryConfig.Mirrors}}")

@@ -58,6 +58,7 @@ NEEDS = {
     "containerd": Need(("containerd", "ctr", "curl", "unshare"), "containerd curl", root=True),
     "curl": Need(("curl",), "curl"),
     "openssl": Need(("openssl",), "openssl"),
+    "patch": Need(("patch",), "patch"),
     "kubectl": Need(("kubectl",), "kubernetes-client"),
     "umoci": Need(("umoci",), "umoci"),
     "systemd": Need(("systemd-analyze",), "systemd"),

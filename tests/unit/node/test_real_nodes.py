@@ -32,6 +32,7 @@ RUNTIMES = {
     "containerd-kind": ("containerd", "1.7.15"),
     "containerd-minikube": ("containerd", "1.7.23"),
     "containerd-mirrors": ("containerd", "1.6.20"),
+    "containerd-v1": ("containerd", "1.6.20"),
     "crio-old": ("crio", "1.18.0"),
     "docker-busy": ("docker", "29.0"),
     "docker-dos": ("docker", ""),
