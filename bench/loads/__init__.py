@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bench.loads import blobs, cold, copies, listings, memory, pushes, small, starting, through, tls
+from bench.loads import (
+    blobs,
+    carrying,
+    cold,
+    copies,
+    listings,
+    memory,
+    pushes,
+    small,
+    starting,
+    through,
+    tls,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,5 +36,6 @@ LOADS: dict[str, Callable[[Run], Iterator[Row]]] = {
     "listings": listings.measure,
     "through": through.measure,
     "copies": copies.measure,
+    "carrying": carrying.measure,
 }
 """By the name that ``--only`` takes, in the report's order."""

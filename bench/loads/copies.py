@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import resource
 import shutil
-import subprocess
 import sys
-import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bench import machine
+from bench.commands import Spent, spent
 from bench.content import MIB, REPOSITORY, TAG
 from bench.internet import Internet, make_image
-from bench.programs import environment
 from bench.result import LREG, Bar, Row
 from bench.servers import Lreg
 from bench.wire import HOST, LoadFailed
@@ -30,16 +25,7 @@ LAYERS, LAYER_SIZE = 4, 256 * MIB
 _IMAGE = f"{REPOSITORY}:{TAG}"
 # Not the name that it has upstream: a registry that caches has everything under that.
 _COPY = f"copies/{_IMAGE}"
-_COMMAND_SECONDS = 600
 _CLI = [sys.executable, "-m", "lreg"]
-
-
-@dataclass(frozen=True, slots=True)
-class Copied:
-    """What a command took: seconds, and processor seconds of it and of the registry together."""
-
-    seconds: float
-    cpu: float
 
 
 def lreg_copy(source: str, target: str) -> list[str]:
@@ -60,7 +46,7 @@ def measure(run: Run) -> Iterator[Row]:
     image = make_image(run.folder / "copied", LAYERS, LAYER_SIZE // (16 if run.quick else 1))
     commands = {"lreg copy": lreg_copy, "lreg cache": lreg_cache}
     others = {copier.name: copier.command for copier in run.copiers}
-    figures: dict[str, list[Copied]] = {}
+    figures: dict[str, list[Spent]] = {}
     with Internet(run.folder / "copied-from", image, None) as internet:
         run.say(f"copies of {image.size // MIB} MiB")
         for _ in range(run.times(TURNS)):
@@ -74,42 +60,23 @@ def measure(run: Run) -> Iterator[Row]:
 
 def _copied(
     home: Path, command: Callable[[str, str], list[str]], internet: Internet, image: Image
-) -> Copied:
+) -> Spent:
     server = Lreg(home, upstream=internet.url)
     registry = f"{HOST}:{server.target.port}"
     words = command(f"{HOST}:{internet.port}/{_IMAGE}", f"{registry}/{_COPY}")
     server.start()
     try:
-        before = machine.cpu_seconds(server.pid) + _own_cpu()
-        began = time.perf_counter()
-        done = subprocess.run(
-            words,
-            env=environment() | {"LOCAL_REGISTRY": registry},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=_COMMAND_SECONDS,
-        )
-        seconds = time.perf_counter() - began
-        cpu = machine.cpu_seconds(server.pid) + _own_cpu() - before
-        if done.returncode:
-            raise LoadFailed(f"{' '.join(words)}: {done.stderr[-1500:]}")
+        found = spent([words], server)
         for layer in image.layers:
             if not server.data_file(layer).exists():
                 raise LoadFailed(f"{' '.join(words)}: {layer.digest} did not arrive")
     finally:
         server.stop()
     shutil.rmtree(home)
-    return Copied(seconds, cpu)
+    return found
 
 
-def _own_cpu() -> float:
-    # Of the commands that have ended; the servers still run and are asked for themselves.
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
-
-
-def _rows(name: str, figures: dict[str, list[Copied]]) -> Iterator[Row]:
+def _rows(name: str, figures: dict[str, list[Spent]]) -> Iterator[Row]:
     seconds = {program: [one.seconds for one in many] for program, many in figures.items()}
     cpu = {program: [one.cpu for one in many] for program, many in figures.items()}
     bars = tuple(Bar(1.0, other, at_most=True) for other in ("skopeo", "crane"))
