@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -33,11 +34,14 @@ def command(
     What is in the files stays, with its comments. Applied again, nothing changes; with another
     plan, the new one stands in place of the old. `lreg node undo` brings back what was there.
 
+    Without --for-version the files are for the version of RUNTIME that is installed here.
+
     Only with --reload is the runtime restarted, or told to read its files; else the command for
     that is printed.
     """
     from lreg.node import record  # noqa: PLC0415 -- `--help` needs none of it
     from lreg.node.apply import apply  # noqa: PLC0415
+    from lreg.node.installed import installed_version  # noqa: PLC0415
     from lreg.node.preparing import prepare  # noqa: PLC0415
     from lreg.node.rooted import Root  # noqa: PLC0415
     from lreg.node.runtimes import files_for, runtime_named  # noqa: PLC0415
@@ -49,6 +53,8 @@ def command(
         raise UsageError(
             f"{kind.title} takes its files where nodes are made: use `lreg node emit {runtime}`"
         )
+    if not plan.version and str(root) == "/":
+        plan = replace(plan, version=installed_version(runtime))
     applied = record.Applied(plan, files_for(runtime, plan))
     node = Root(root)
     if dry_run:
