@@ -24,7 +24,17 @@ if TYPE_CHECKING:
 MISSING = pytest.StashKey[dict[str, str]]()
 
 # Where the files are that take longest: so that none of them is the last to begin.
-LONG = ("vm", "nodes", "crash", "upstream", "clients", "interop", "server")
+LONG = (
+    "vm",
+    "nodes",
+    "crash",
+    "unit/store",
+    "server",
+    "clients",
+    "upstream",
+    "contract",
+    "interop",
+)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -33,11 +43,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes long."""
-    tests = Path(__file__).parent
 
     def place(item: pytest.Item) -> int:
-        folder = item.path.relative_to(tests).parts[0]
-        return LONG.index(folder) if folder in LONG else len(LONG)
+        folder = item.path.parent.relative_to(Path(__file__).parent)
+        return next((at for at, long in enumerate(LONG) if folder.is_relative_to(long)), len(LONG))
 
     items.sort(key=place)
 

@@ -46,6 +46,7 @@ ONLY_IN = {"h11": "client", "prometheus_client": "registry", "click": "cli", "ri
 
 # Exceptions that never leave their room.
 INTERNAL = {
+    "lreg.client.sending.OutletClosed": "ends a source's pump where nobody takes its pieces",
     "lreg.client.wire.SourceFailed": "carries a reader's own error past the transport's retries",
 }
 

@@ -1,4 +1,4 @@
-"""Blobs on their way from and to a registry: verified, resumed, in pieces."""
+"""Blobs on their way from a registry: verified, resumed, in pieces."""
 
 from __future__ import annotations
 
@@ -7,24 +7,21 @@ import re
 from collections.abc import AsyncIterable, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from lreg import errors
-from lreg.client.auth import Scope
 from lreg.client.connection import Ask
 from lreg.client.pumping import Behind
-from lreg.client.wire import SourceFailed, joined
 from lreg.oci.digest import Digest
+from lreg.transfer import finished
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
     from hashlib import _Hash
 
+    from lreg.client.patience import Patience
     from lreg.client.repository import RemoteRepository
     from lreg.client.response import Response
-    from lreg.client.wire import Body
     from lreg.oci.descriptor import Descriptor
-    from lreg.oci.reference import RepositoryName
 
 # More digits than a file can have bytes are no size.
 _SIZE = re.compile(r"[0-9]{1,19}")
@@ -178,14 +175,33 @@ class RemoteBlob(AsyncIterable[bytes]):
         where = f"{self.repository.host}/{self.repository.name}@{self._descriptor.digest}"
         return kind(f"{where}: the registry sent {what}")
 
+    async def pump(self, sink: Callable[[memoryview], None]) -> None:
+        """Give all bytes to `sink`, piece after piece, in threads; raises what iterating does."""
+        digest, size = self._descriptor.digest, self._descriptor.size
+        hasher = digest.algorithm.hasher() if self._start == 0 else None
+        hasher = self._hasher.copy() if self._hasher is not None else hasher
+        too_much = self._wrong(f"more than its {size} bytes", errors.SizeInvalid)
+        taken = _Taken(self._start, size, hasher, sink, too_much)
+        stamina = _Stamina(self.repository.connection.patience, self._start)
+        while taken.count < size:
+            try:
+                async with read_blob(self.repository, digest, taken.count) as body:
+                    await body.pump(taken)
+            except (errors.TransferBroken, errors.Unavailable) as error:
+                await stamina.spend(taken.count, error)
+            else:
+                if taken.count < size:
+                    await stamina.spend(taken.count, self._ended(taken.count))
+        if hasher and Digest(digest.algorithm, hasher.hexdigest()) != digest:
+            raise self._wrong("bytes with another digest", errors.DigestInvalid)
+        if taken.held:
+            await finished(asyncio.ensure_future(asyncio.to_thread(sink, memoryview(taken.held))))
+
     async def _resumed(self) -> AsyncGenerator[bytes, None]:
         """Yield the bytes from `start` to `size`, over as many connections as it takes."""
         position, size = self._start, self._descriptor.size
-        patience = self.repository.connection.patience
-        failures = 0
-        failure: errors.LregError
+        stamina = _Stamina(self.repository.connection.patience, position)
         while position < size:
-            before = position
             try:
                 async with (
                     read_blob(self.repository, self._descriptor.digest, position) as body,
@@ -196,89 +212,72 @@ class RemoteBlob(AsyncIterable[bytes]):
                         yield piece
                         if position > size:
                             return
-                failure = errors.TransferBroken(
-                    f"{self.repository.host} ended blob {self._descriptor.digest.short} "
-                    f"after {position} of {size} bytes"
-                )
             except (errors.TransferBroken, errors.Unavailable) as error:
-                failure = error
-            failures = failures + 1 if position == before else 0
-            if failures == patience.attempts:
-                raise failure
-            await asyncio.sleep(patience.pause(max(failures, 1)))
+                await stamina.spend(position, error)
+            else:
+                if position < size:
+                    await stamina.spend(position, self._ended(position))
+
+    def _ended(self, position: int) -> errors.TransferBroken:
+        return errors.TransferBroken(
+            f"{self.repository.host} ended blob {self._descriptor.digest.short} "
+            f"after {position} of {self._descriptor.size} bytes"
+        )
 
 
-async def push(repository: RemoteRepository, descriptor: Descriptor, source: Body) -> None:
-    """Upload in one piece: POST, then PUT (distribution-spec, "POST then PUT")."""
-    patience = repository.connection.patience
-    attempts = 1 if isinstance(source, AsyncIterator) else patience.attempts
-    for attempt in range(1, attempts + 1):
-        location = await _start(repository)
-        try:
-            await _send(repository, descriptor, source, location)
-        except SourceFailed as failed:
-            # A source has patience of its own.
-            raise failed.error from failed
-        except (errors.TransferBroken, errors.Unavailable):
-            if attempt == attempts:
-                raise
+class _Stamina:
+    """How often a download is taken up again: as long as each connection brings something.
+
+    Args:
+        patience: how often in a row it may bring nothing, and the pauses.
+        position: from where it begins.
+    """
+
+    def __init__(self, patience: Patience, position: int) -> None:
+        self._patience = patience
+        self._position = position
+        self._failures = 0
+
+    async def spend(self, position: int, failure: errors.LregError) -> None:
+        """Wait before the next connection; raise `failure`, which ended one there, if in vain."""
+        self._failures = self._failures + 1 if position == self._position else 0
+        self._position = position
+        if self._failures == self._patience.attempts:
+            raise failure
+        await asyncio.sleep(self._patience.pause(max(self._failures, 1)))
+
+
+class _Taken:
+    """A sink between a blob and the one who wants it, who has to wait for the last piece.
+
+    Attributes:
+        count: where the next piece belongs in the blob.
+        held: the last piece.
+    """
+
+    def __init__(
+        self,
+        start: int,
+        size: int,
+        hasher: _Hash | None,
+        sink: Callable[[memoryview], None],
+        too_much: Exception,
+    ) -> None:
+        self.count = start
+        self.held = b""
+        self._size = size
+        self._hasher = hasher
+        self._sink = sink
+        self._too_much = too_much
+
+    def __call__(self, piece: memoryview) -> None:
+        """Take the next piece, in a thread; raise `too_much` where there are more than `size`."""
+        self.count += len(piece)
+        if self.count > self._size:
+            raise self._too_much
+        if self._hasher:
+            self._hasher.update(piece)
+        if self.count < self._size:
+            self._sink(piece)
         else:
-            return
-        await asyncio.sleep(patience.pause(attempt))
-
-
-async def _start(repository: RemoteRepository) -> str:
-    ask = Ask(
-        "POST",
-        f"{repository.path}/blobs/uploads/",
-        f"an upload to {repository.name}",
-        repository.scope("pull", "push"),
-        missing=errors.NameUnknown,
-    )
-    async with repository.connection.answer(ask) as response:
-        return _location(response)
-
-
-def _location(response: Response) -> str:
-    if location := response.headers.get("Location"):
-        return joined(response.url, location)
-    raise errors.Unavailable(f"{response.url} began an upload without saying where")
-
-
-async def _send(
-    repository: RemoteRepository, descriptor: Descriptor, source: Body, location: str
-) -> None:
-    mark = "&" if "?" in location else "?"
-    ask = Ask(
-        "PUT",
-        f"{location}{mark}digest={descriptor.digest}",
-        f"blob {descriptor.digest.short} to {repository.name}",
-        repository.scope("pull", "push"),
-        {"Content-Type": "application/octet-stream"},
-        source,
-        descriptor.size,
-        missing=errors.UploadUnknown,
-    )
-    async with repository.connection.answer(ask):
-        pass
-
-
-async def mount(repository: RemoteRepository, digest: Digest, source: RepositoryName) -> bool:
-    """Ask for a mount (distribution-spec, "Mounting a blob from another repository")."""
-    scope = Scope.of(repository.name, "pull", "push", mount=source)
-    ask = Ask(
-        "POST",
-        f"{repository.path}/blobs/uploads/?mount={digest}&from={quote(source.text, safe='')}",
-        f"a mount of {digest.short} from {source}",
-        scope,
-        missing=errors.NameUnknown,
-    )
-    async with repository.connection.answer(ask) as response:
-        if response.status == 201:
-            return True
-        location = _location(response)
-    # 202: an upload was begun instead. It is not wanted here.
-    gone = frozenset(range(400, 600))
-    cancel = Ask("DELETE", location, "an upload that is not needed", scope, allow=gone)
-    async with repository.connection.answer(cancel):
-        return False
+            self.held = bytes(piece)

@@ -9,15 +9,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 from urllib.parse import quote, urlsplit
 
 import h11
 
 from lreg.client.patience import Pace
 from lreg.client.proxy import credentials_for
+from lreg.client.sending import Outlet, OutletClosed, Pumped, Sent
 from lreg.client.wire import PIECE, Headers, SourceFailed
-from lreg.transfer import duplicate
+from lreg.errors import TransferBroken
+from lreg.transfer import duplicate, tune
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Callable, Iterator
@@ -25,13 +27,12 @@ if TYPE_CHECKING:
     from lreg.client.patience import Patience
     from lreg.client.sockets import Wire
     from lreg.client.wire import Request
-    from lreg.errors import TransferBroken
 
 # Signed Locations and Link headers are long; a head of this size is none.
 _MAX_HEAD = 64 << 10
 # h11 looks at its limit when a head is not complete yet: it gets no more than this at a time.
 _HEAD_PIECE = 16 << 10
-# From this size on threads receive from the socket themselves, past the event loop.
+# From this size on threads use the socket themselves, past the event loop.
 _DIRECT = 1 << 20
 # So much is received at most while a thread is busy with what came before.
 _MOST = 1 << 20
@@ -66,6 +67,7 @@ class Link:
         self._method = ""
         self._early = b""
         self._room = PIECE
+        self._outlet: Outlet | None = None
         self.left: int | None = None
         self.pace = Pace(patience)
 
@@ -88,7 +90,7 @@ class Link:
             async with asyncio.timeout(self._patience.stall):
                 return await self._response()
         answering = asyncio.ensure_future(self._response())
-        sending = asyncio.ensure_future(self._send_stream(request.body))
+        sending = asyncio.ensure_future(self._send_body(request.body, request.size))
         try:
             await asyncio.wait({answering, sending}, return_when=asyncio.FIRST_COMPLETED)
             if not answering.done():
@@ -96,6 +98,8 @@ class Link:
             async with asyncio.timeout(self._patience.commit):
                 return await answering
         finally:
+            if self._outlet:
+                self._outlet.close()
             sending.cancel()
             answering.cancel()
             # Both have ended before the connection or the source is used for anything else.
@@ -125,14 +129,46 @@ class Link:
         for part in self._protocol.send_with_data_passthrough(event) or ():
             self._wire.transport.write(part)
 
-    async def _send_stream(self, body: AsyncIterable[bytes]) -> None:
+    async def _send_body(self, body: AsyncIterable[bytes], size: int | None) -> None:
+        if isinstance(body, Pumped) and self._wire.is_plain and (size or 0) >= _DIRECT:
+            sent = await self._send_pumped(body, size or 0)
+        else:
+            sent = await self._send_stream(body)
+        if sent:
+            self._send(h11.EndOfMessage())
+            await self._drained()
+
+    async def _send_stream(self, body: AsyncIterable[bytes]) -> bool:
+        """Send a body through the event loop; return whether the other end took it all."""
         async with aclosing(_guarded(body)) as pieces:
             async for piece in pieces:
                 self._send(h11.Data(data=piece))
                 if not await self._drained():
-                    return
-        self._send(h11.EndOfMessage())
-        await self._drained()
+                    return False
+        return True
+
+    async def _send_pumped(self, body: Pumped, size: int) -> bool:
+        """Let threads send a body; return whether the other end took it all."""
+        async with asyncio.timeout(self._patience.stall):
+            if not await self._wire.flushed():
+                return False
+        with duplicate(self._wire.transport, _hung_up) as sock:
+            tune(self._wire.transport.get_extra_info("socket"))
+            outlet = self._outlet = Outlet(sock, size, self._patience.stall)
+            try:
+                await body.pump(outlet)
+            except OutletClosed:
+                if outlet.failure:
+                    raise outlet.failure from None
+                if outlet.count <= size:
+                    return False
+            except Exception as error:
+                raise SourceFailed(error) from error
+            finally:
+                self._outlet = None
+        # It is counted here, and found to be too much or too little.
+        self._protocol.send_with_data_passthrough(h11.Data(data=cast("bytes", Sent(outlet.count))))
+        return True
 
     async def _drained(self) -> bool:
         """Wait until what was written is nearly sent; return whether the other end still reads."""
@@ -274,6 +310,10 @@ class Link:
 
 def _protocol() -> h11.Connection:
     return h11.Connection(h11.CLIENT, max_incomplete_event_size=_MAX_HEAD)
+
+
+def _hung_up(error: OSError) -> TransferBroken:
+    return TransferBroken(f"the connection is gone: {error}")
 
 
 async def _guarded(body: AsyncIterable[bytes]) -> AsyncGenerator[bytes, None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lreg import errors
-from lreg.client import blobs, referrers
+from lreg.client import blobs, referrers, uploads
 from lreg.client.auth import Scope
 from lreg.client.connection import Ask
 from lreg.client.listing import listing
@@ -142,11 +142,11 @@ class RemoteRepository:
         Raises:
             DigestInvalid, SizeInvalid: the registry got other bytes than the descriptor's.
         """
-        await blobs.push(self, descriptor, source)
+        await uploads.push(self, descriptor, source)
 
     async def mount(self, digest: Digest, source: RepositoryName) -> bool:
         """Link a blob of another repository of this registry; return whether that was done."""
-        return await blobs.mount(self, digest, source)
+        return await uploads.mount(self, digest, source)
 
     async def put_manifest(self, manifest: Manifest, selector: Tag | Digest) -> None:
         """Store the manifest, byte for byte, under its digest or a tag.

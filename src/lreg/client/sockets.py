@@ -182,6 +182,14 @@ class Wire(asyncio.BufferedProtocol):
             await asyncio.shield(self._room)
         return not self.transport.is_closing()
 
+    async def flushed(self) -> bool:
+        """Wait until all that was written is out; return whether the other end still reads."""
+        self.transport.set_write_buffer_limits(high=0)
+        try:
+            return await self.drained()
+        finally:
+            self.transport.set_write_buffer_limits()
+
     async def close(self) -> None:
         """Close at once, whatever is under way, and return when the socket is gone."""
         self.transport.abort()

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lreg.client.credentials import Only
+from lreg.client.registry import Registry
 from lreg.errors import BlobUnknown, RangeInvalid
 from lreg.oci.digest import Digest
 from tests.fakes.faults import Fault, Reply
@@ -14,6 +16,7 @@ from tests.unit.client.conftest import NAME
 from tests.unit.client.sinks import BLOB, BLOBS, DIGEST, Sink, pump
 
 if TYPE_CHECKING:
+    from lreg.certificates import CertificateAuthority
     from lreg.client.repository import RemoteRepository
     from tests.fakes.upstream import Upstream
 
@@ -133,10 +136,15 @@ async def test_unasked(upstream: Upstream, alpine: RemoteRepository) -> None:
         assert sink.data == BLOB
 
 
-async def test_many_at_once(far_end: Upstream, remote: RemoteRepository) -> None:
+async def test_many_at_once(
+    far_end: Upstream, scheme: str, authority: CertificateAuthority
+) -> None:
     """More bodies than threads come side by side."""
     sinks = [Sink() for _ in range(20)]
-    async with asyncio.TaskGroup() as group:
-        for sink in sinks:
-            group.create_task(pump(remote, sink))
+    ca = authority.path if scheme == "tls" else None
+    async with Registry(far_end.host, credentials=Only(None), ca=ca) as registry:
+        remote = registry.repository(far_end.repository(NAME))
+        async with asyncio.TaskGroup() as group:
+            for sink in sinks:
+                group.create_task(pump(remote, sink))
     assert all(sink.data == BLOB for sink in sinks)

@@ -1,42 +1,22 @@
-"""Large bodies on their way out: sendfile in threads, so that the event loop stays free.
-
-Measured (DESIGN.md, "HTTP engine"): what decides the throughput is the send buffer. Small slices
-into a fixed buffer stay in the CPU's cache; a buffer that grows by itself does not.
-"""
+"""Large bodies on their way out: sendfile in threads, so that the event loop stays free."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import select
-import socket
-import struct
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from lreg.errors import TransferBroken
-from lreg.transfer import PATIENCE_MS, SLICE, TURN, duplicate, finished, writable
+from lreg.transfer import PATIENCE_MS, SLICE, TURN, duplicate, finished, tune, writable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from concurrent.futures import Executor
 
     from lreg.registry.http.messages import FileSlice
-
-# Only for peers this near, in microseconds: a fixed buffer caps the window of any other.
-_NEAR = 500
-# struct tcp_info (linux/tcp.h): tcpi_min_rtt, an unsigned 32-bit number of microseconds.
-_TCP_INFO_SIZE, _MIN_RTT = 152, 148
-
-
-def tune(sock: socket.socket) -> None:
-    """Give a near TCP peer a fixed send buffer; leave all others to the kernel's autotuning."""
-    if sock.family not in (socket.AF_INET, socket.AF_INET6):
-        return
-    info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_SIZE)
-    if len(info) == _TCP_INFO_SIZE and struct.unpack_from("=I", info, _MIN_RTT)[0] < _NEAR:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SLICE)
 
 
 async def send_file(
