@@ -20,7 +20,9 @@ _VARIABLE = re.compile(
     r"\$(?:(?P<escaped>\$)|(?P<name>[A-Za-z_]\w*)"
     r"|\{(?P<braced>[A-Za-z_]\w*)(?:(?P<how>:?[-?+])(?P<word>(?:[^{}]|\$\{[^{}]*\})*))?\})"
 )
-_ASSIGNMENT = re.compile(r"^\s*(?:export\s+)?([A-Za-z_]\w*)\s*=[ \t]*(.*?)[ \t]*$", re.MULTILINE)
+_NAME = re.compile(r"[A-Za-z_]\w*")
+# A longer one is the name of no image, and costs what its square does.
+_MAX_IMAGE = 2000
 
 
 def is_compose(tree: Tree | None) -> bool:
@@ -58,7 +60,7 @@ def read_compose(
         fields = dict(service)
         image = fields.get("image")
         path = f"services.{name}"
-        if isinstance(image, Text):
+        if isinstance(image, Text) and len(image) <= _MAX_IMAGE:
             filled, unset = interpolate(image, variables)
             fields["image"] = Text(filled, image.line)
             if unset:
@@ -96,7 +98,11 @@ def interpolate(text: str, variables: Mapping[str, str]) -> tuple[str, list[str]
 def read_env(text: str) -> dict[str, str]:
     """Return the variables that a .env file sets."""
     found = {}
-    for name, value in _ASSIGNMENT.findall(text):
+    for line in text.split("\n"):
+        name, assigned, value = line.strip().removeprefix("export ").partition("=")
+        if not assigned or not _NAME.fullmatch(name.strip()):
+            continue
+        value = value.strip()
         quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "\"'"
-        found[name] = value[1:-1] if quoted else value.partition(" #")[0].rstrip()
+        found[name.strip()] = value[1:-1] if quoted else value.partition(" #")[0].rstrip()
     return found

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _MAX_MEMBERS = 10_000
 _MAX_DEPTH = 5
+_MAX_MERGED = 100_000
 _PACKED = (".tgz", ".tar.gz")
 _TEXTS = (".yaml", ".yml", ".tpl", ".txt", ".json")
 
@@ -179,11 +180,32 @@ def _given_to(name: str, values: Tree) -> Tree:
     return _merged(around, values.get(name, {}))
 
 
-def _merged(below: Tree, above: Tree, depth: int = 0) -> Tree:
-    """Return values with others over them, as Helm lays them: mappings are merged, null removes."""
-    if not isinstance(below, dict) or not isinstance(above, dict) or depth > 100:
-        return above
-    made = dict(below)
-    for key, value in above.items():
-        made[key] = _merged(made[key], value, depth + 1) if key in made else value
-    return made
+def _merged(below: Tree, above: Tree) -> Tree:
+    """Return values with others over them, as Helm lays them.
+
+    Raises:
+        UsageError: they are more than any chart's.
+    """
+    return _Merging().merge(below, above)
+
+
+class _Merging:
+    """Lays mappings over one another, each pair once: aliases make many of few."""
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[int, int], Tree] = {}
+        self._left = _MAX_MERGED
+
+    def merge(self, below: Tree, above: Tree) -> Tree:
+        if not isinstance(below, dict) or not isinstance(above, dict):
+            return above
+        pair = id(below), id(above)
+        if pair in self._made:
+            return self._made[pair]
+        made = self._made[pair] = dict(below)
+        self._left -= len(above)
+        if self._left < 0:
+            raise UsageError("its values lie in one another too often")
+        for key, value in above.items():
+            made[key] = self.merge(made[key], value) if key in made else value
+        return made

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lreg.images.finding.trees import Tree
 
 FILES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
-_MAX_DEPTH = 20
+_MAX_READ = 200
 _FOLDERS = ("resources", "bases", "components")
 # Lists of files, or of objects that name one.
 _FILES = (
@@ -120,40 +120,49 @@ def find(kustomization: Kustomization) -> Findings:
     return findings
 
 
-def read(kustomization: Kustomization, depth: int = 0) -> Findings:
+def read(kustomization: Kustomization) -> Findings:
     """Return the images of a kustomization's files, its `images` put in, without kustomize."""
-    findings = Findings()
-    for file in kustomization.files:
-        manifests = Manifests(findings, str(file))
-        try:
-            manifests.read(read_text(file))
-        except LregError as error:
-            findings.fail(Place(str(file)), str(error))
-    for folder in kustomization.folders:
-        findings.include(_below(folder, depth))
-    for name in kustomization.remote:
-        findings.fail(Place(str(kustomization.file), name.line), f"{name!r:.200} lies elsewhere")
-    patches = {key: value for key, value in kustomization.fields.items() if key.startswith("patch")}
-    charts = kustomization.fields.get("helmCharts")
-    if charts:
-        findings.fail(Place(str(kustomization.file)), "its helmCharts are not read")
-    Manifests(findings, str(kustomization.file)).tree(patches)
-    overrides = list(_overrides(kustomization.fields.get("images")))
-    findings.found = [_overridden(one, overrides) for one in findings.found]
-    return findings
+    return _Reader().read(kustomization)
 
 
-def _below(folder: Path, depth: int) -> Findings:
-    findings = Findings()
-    file = kustomization_in(folder)
-    if file is None or depth == _MAX_DEPTH:
-        findings.fail(Place(str(folder)), "it has no kustomization.yaml")
+class _Reader:
+    """Reads a kustomization and those below it: so many at most, however they are entangled."""
+
+    def __init__(self) -> None:
+        self._left = _MAX_READ
+
+    def read(self, kustomization: Kustomization) -> Findings:
+        findings = Findings()
+        for file in kustomization.files:
+            try:
+                Manifests(findings, str(file)).read(read_text(file))
+            except LregError as error:
+                findings.fail(Place(str(file)), str(error))
+        for folder in kustomization.folders:
+            self._below(folder, findings)
+        own, file_name = kustomization.fields, str(kustomization.file)
+        for name in kustomization.remote:
+            findings.fail(Place(file_name, name.line), f"{name!r:.200} lies elsewhere")
+        if own.get("helmCharts"):
+            findings.fail(Place(file_name), "its helmCharts are not read")
+        patches = {key: value for key, value in own.items() if key.startswith("patch")}
+        Manifests(findings, file_name).tree(patches)
+        overrides = list(_overrides(own.get("images")))
+        findings.found = [_overridden(one, overrides) for one in findings.found]
         return findings
-    try:
-        return read(load(file), depth + 1)
-    except LregError as error:
-        findings.fail(Place(str(file)), str(error))
-        return findings
+
+    def _below(self, folder: Path, findings: Findings) -> None:
+        self._left -= 1
+        file = kustomization_in(folder)
+        if file is None:
+            findings.fail(Place(str(folder)), "it has no kustomization.yaml")
+        elif self._left == 0:
+            findings.fail(Place(str(file)), "it builds on too many others, or on itself")
+        elif self._left > 0:
+            try:
+                findings.include(self.read(load(file)))
+            except LregError as error:
+                findings.fail(Place(str(file)), str(error))
 
 
 @dataclass(frozen=True, slots=True)

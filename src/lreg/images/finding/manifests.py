@@ -36,7 +36,7 @@ _INJECTED = "auto"
 # In a schema, descriptions have examples; only what an object gets by itself is asked for.
 _DEFAULT = re.compile(r"^[ ]*default:.*", re.MULTILINE)
 _NOTHING = Defaults()
-_BLOCK = re.compile(r"^[ \t-]*[\w./-]+:(?:\s|$)", re.MULTILINE)
+_BLOCK = re.compile(r"^[ \t]*(?:-[ \t]+)*[\w./][\w./-]*:(?:\s|$)", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)

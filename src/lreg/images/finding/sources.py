@@ -134,11 +134,20 @@ class Finder:
                 manifests.document(document)
 
     def _kustomized(self, kustomizations: list[Kustomization]) -> None:
-        """Find the images of those that no other one builds on."""
+        """Find the images of those that no other one builds on, and of those in circles."""
         built = {path for one in kustomizations for path in one.folders}
-        for one in kustomizations:
-            if one.folder not in built:
-                self.findings.include(kustomize.find(one))
+        by_folder = {one.folder: one for one in kustomizations}
+        seen: set[Path] = set()
+        for one in sorted(kustomizations, key=lambda one: one.folder in built):
+            if one.folder in seen:
+                continue
+            self.findings.include(kustomize.find(one))
+            todo = [one.folder]
+            while todo:
+                folder = todo.pop()
+                if folder in by_folder and folder not in seen:
+                    seen.add(folder)
+                    todo += by_folder[folder].folders
 
     def _env_beside(self, path: Path | None) -> dict[str, str]:
         env = path.parent / ".env" if path else None

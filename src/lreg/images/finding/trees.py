@@ -27,12 +27,19 @@ if TYPE_CHECKING:
 MAX_DOCUMENT = 2 << 20
 """A document of more characters is not parsed: that would take a minute."""
 
+# Of one file, so many characters are parsed.
+_MAX_PARSED = 8 * MAX_DOCUMENT
 _MAX_MERGED = 100_000
+# The parser's time for a line grows with the square of what is open in it.
+_MAX_OPEN = 100
+_BRACKET = re.compile(r"[\[\]{}\n]")
 # YAML 1.2, 9.1.2: these at the beginning of a line are markers wherever they stand.
 _MARKER = re.compile(r"^(?:---|\.\.\.)(?=\s|$)", re.MULTILINE)
 _DIRECTIVES = re.compile(r"(?:[ \t]*(?:[#%].*)?\n)*[ \t]*(?:[#%].*)?")
 # Without one of these there is no image in a document, nor a part of its name.
-_HINT = re.compile(r"image|repositor|registr|kubernetesVersion|[\w-]/[\w./-]+[:@]\w", re.IGNORECASE)
+_HINT = re.compile(
+    r"image|repositor|registr|kubernetesVersion|[\w-]/[\w.-]{1,128}[:@]\w", re.IGNORECASE
+)
 _SCHEMA = re.compile(r"^kind:\s*[\"']?CustomResourceDefinition\b", re.MULTILINE)
 _NULL = frozenset({"~", "null", "Null", "NULL"})
 
@@ -80,11 +87,13 @@ def documents(text: str, line: int = 1) -> Iterator[Document]:
     if text[:1] in "{[" and (parsed := _json(text)) is not None:
         yield Document(line, text, parsed)
         return
-    counted = 0
+    counted, left = 0, _MAX_PARSED
     for start, chunk in _chunks(text):
         line += text.count("\n", counted, start)
         counted = start
-        yield _document(chunk, line)
+        document = _document(chunk, line, left)
+        left -= len(chunk) if document.tree is not None else 0
+        yield document
 
 
 def _chunks(text: str) -> Iterator[tuple[int, str]]:
@@ -100,11 +109,14 @@ def _chunks(text: str) -> Iterator[tuple[int, str]]:
         start = end
 
 
-def _document(chunk: str, line: int) -> Document:
+def _document(chunk: str, line: int, left: int) -> Document:
     if not _HINT.search(chunk) or _SCHEMA.search(chunk):
         return Document(line, chunk)
     if len(chunk) > MAX_DOCUMENT:
         return Document(line, chunk, broken=f"it has more than {MAX_DOCUMENT >> 20} MiB")
+    if len(chunk) > left:
+        why = f"{_MAX_PARSED >> 20} MiB before it are all that is parsed of a file"
+        return Document(line, chunk, broken=why)
     try:
         return Document(line, chunk, parse(chunk, line))
     except UsageError as error:
@@ -117,6 +129,8 @@ def parse(text: str, line: int = 1) -> Tree | None:
     Raises:
         UsageError: it is not YAML, or nothing that people write.
     """
+    if _is_deep(text):
+        raise UsageError("it is nested too deeply")
     yaml = YAML(typ="safe", pure=True)
     yaml.composer.warn_double_anchors = False
     try:
@@ -132,6 +146,15 @@ def parse(text: str, line: int = 1) -> Tree | None:
         raise UsageError(f"it is not YAML: {error}") from None
     except RecursionError:
         raise UsageError("it is nested too deeply") from None
+
+
+def _is_deep(text: str) -> bool:
+    depth = 0
+    for match in _BRACKET.finditer(text):
+        depth = 0 if match[0] == "\n" else max(depth + (1 if match[0] in "[{" else -1), 0)
+        if depth > _MAX_OPEN:
+            return True
+    return False
 
 
 def of_plain(value: object) -> Tree:

@@ -112,6 +112,19 @@ def test_own_values(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("no_programs")
+def test_values_of_aliases(tmp_path: Path) -> None:
+    """Values that aliases make many of few are laid over one another at the cost of their text."""
+    bomb = "a0: &a0 {image: {repository: x/y}}\n" + "".join(
+        f"a{n}: &a{n} {{b: *a{n - 1}, c: *a{n - 1}, d: *a{n - 1}}}\n" for n in range(1, 60)
+    )
+    write(tmp_path / "chart", {"Chart.yaml": "name: x\n", "values.yaml": bomb})
+    own = tmp_path / "own.yaml"
+    own.write_text(bomb.replace("x/y", "x/z"))
+    (need,) = find(Sources((str(tmp_path / "chart"),), values=(own,)), {}).needs()
+    assert need.image == "docker.io/x/z:latest"
+
+
+@pytest.mark.usefixtures("no_programs")
 def test_global_registry(tmp_path: Path) -> None:
     """A registry for all images stands before the names that have none."""
     write(tmp_path, {"Chart.yaml": "name: x\nappVersion: '1'\n"})

@@ -102,7 +102,7 @@ def test_broken_for_kustomize(tmp_path: Path) -> None:
         ("resources: [../a]\n", "it has no kustomization.yaml"),
         ("helmCharts: [{name: web, repo: 'https://charts.example.org'}]\n", "are not read"),
         ("resources: [\n", "it is not YAML"),
-        ("resources: [.]\n", "it has no kustomization.yaml"),
+        ("resources: [.]\n", "it builds on too many others, or on itself"),
     ],
 )
 def test_what_it_lacks(tmp_path: Path, text: str, why: str) -> None:
@@ -110,6 +110,28 @@ def test_what_it_lacks(tmp_path: Path, text: str, why: str) -> None:
     write(tmp_path, {"a/x.txt": "", "k/kustomization.yaml": text})
     findings = find(Sources((str(tmp_path / "k" / "kustomization.yaml"),)), {})
     assert why in " ".join(problem.why for problem in findings.problems)
+
+
+@pytest.mark.usefixtures("no_programs")
+def test_entangled(tmp_path: Path) -> None:
+    """Thirty levels of two that build on both below are 2^30 ways; that is left, and said."""
+    for level in range(30):
+        for side in "ab":
+            below = f"resources: [../a{level + 1}, ../b{level + 1}]\n" if level < 29 else "x: y\n"
+            write(tmp_path, {f"{side}{level}/kustomization.yaml": below})
+    findings = find(Sources((str(tmp_path / "a0"),)), {})
+    assert "too many others" in " ".join(problem.why for problem in findings.problems)
+
+
+@pytest.mark.usefixtures("no_programs")
+def test_circle(tmp_path: Path) -> None:
+    """Of kustomizations that build on one another the images are found all the same."""
+    for name, other in (("a", "b"), ("b", "a")):
+        text = f"resources: [../{other}, web.yaml]\n"
+        write(tmp_path, {f"{name}/kustomization.yaml": text})
+        write(tmp_path, {f"{name}/web.yaml": _object("Deployment", name, f"org/{name}:1")})
+    needs = find(Sources((str(tmp_path),)), {}).needs()
+    assert [need.image for need in needs] == ["docker.io/org/a:1", "docker.io/org/b:1"]
 
 
 @pytest.mark.usefixtures("no_programs")

@@ -153,6 +153,16 @@ def test_hostile(text: str, why: str) -> None:
     assert any(why in problem.why for problem in findings.problems), findings.problems
 
 
+@pytest.mark.parametrize("piece", ["-", "a/", "a/a:", "image: ", "a.", "{{", "<", "$", "@", "=a"])
+def test_repeated(piece: str) -> None:
+    """A megabyte of anything that begins as a name does takes no longer than its length."""
+    text = piece * ((1 << 20) // len(piece))
+    found_in(f"kind: ConfigMap\nimage: '{text}'\ndata:\n  x: |\n    {text}\n    y: z\n")
+    findings = found_in(f"image: [\n{text}\n---\nkind: A\nimage: end/end:1")
+    assert findings.problems
+    assert findings.needs()[-1].found[0].place.line > 3
+
+
 def test_deep_by_aliases() -> None:
     """A tree that aliases make deep is left at a depth that no manifest has."""
     text = "image: x\na0: &a0 {image: x/y:1}\n"
