@@ -71,6 +71,10 @@ def test_stale_is_served_when_refused(start: Start, stage: Stage, hub: Upstream)
         is_stale(wire, "docker.io/some/app")
         stage.leave(hub)
         assert is_stale(wire, "docker.io/some/app")
+        said = message(wire, "docker.io/some/other", 502)
+        assert f"nothing listens on {hub.host}" in said
+        assert "lreg.toml" in said
+        assert "lreg start" not in said
     mirror.stop()
     assert "stale" in mirror.process.log
     stage.enter(hub)

@@ -137,9 +137,7 @@ class Connection:
             address = Address.parse(self._route.address, insecure=insecure, ca=ca is not None)
         self._address = address
         self._insecure = insecure
-        self._transport = Transport(
-            ca=ca, unix=address.unix, patience=patience, proxy=self._route.proxy
-        )
+        self._transport = Transport(ca=ca, unix=address.unix, patience=patience, route=self._route)
         self.patience = self._transport.patience
         self._authorizer = Authorizer(
             self.host,

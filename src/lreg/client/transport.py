@@ -20,7 +20,7 @@ from lreg.client import h1, sockets
 from lreg.client.patience import Patience, retry_after
 from lreg.client.proxy import proxy_for, tunnel
 from lreg.client.response import Response, words
-from lreg.client.wire import Request, is_loopback
+from lreg.client.wire import Request, Route, is_loopback
 from lreg.errors import (
     SizeInvalid,
     TlsFailed,
@@ -52,7 +52,7 @@ class Transport:
         ca: a PEM file with certificate authorities to trust besides the system's.
         unix: the path of a socket that every request goes to.
         patience: how long to wait for what, how often to try again.
-        proxy: see wire.Route.
+        route: how the registry is reached; its `proxy` and `absent` count here.
     """
 
     def __init__(
@@ -61,12 +61,12 @@ class Transport:
         ca: Path | None = None,
         unix: str | None = None,
         patience: Patience | None = None,
-        proxy: str = "",
+        route: Route | None = None,
     ) -> None:
         self.patience = patience or Patience()
         self._ca = ca
         self._unix = unix
-        self._proxy = proxy
+        self._route = route or Route()
         self._contexts: dict[bool, ssl.SSLContext] = {}
         self._answered: set[str] = set()
         self._idle: dict[tuple[str, bool], list[h1.Link]] = {}
@@ -178,12 +178,14 @@ class Transport:
     async def _connect(self, request: Request) -> h1.Link:
         url, stall, limit = request.url, self.patience.stall, self.patience.connect
         place, host = urlsplit(url).netloc, urlsplit(url).hostname or ""
-        proxy = None if self._unix else proxy_for(url, self._proxy)
+        proxy = None if self._unix else proxy_for(url, self._route.proxy)
         context = self._context(verify=request.verify) if request.is_tls else None
         try:
             wire = await sockets.connect(url, self._unix, limit, proxy)
         except OSError as error:
-            raise Unreachable(_advice(place, host, self._unix or proxy, error)) from error
+            through = self._unix or proxy
+            advice = _advice(place, host, through, error, self._route.absent)
+            raise Unreachable(advice) from error
         if context is None:
             return h1.Link(wire, self.patience, proxy)
         try:
@@ -233,14 +235,14 @@ def _sentence(place: str, error: BaseException) -> SizeInvalid | TransferBroken 
     return None
 
 
-def _advice(place: str, host: str, through: str | None, error: OSError) -> str:
+def _advice(place: str, host: str, through: str | None, error: OSError, absent: str) -> str:
     """Return what to do about a connection that did not come to be."""
     if through:
         return f"{place} can't be reached through {through.rpartition('@')[2]}: {words(error)}"
     if isinstance(error, TimeoutError):
         return f"{place} does not answer: check its address and the network"
     if is_loopback(host):
-        return f"nothing listens on {place}: start it with `lreg start` or set LOCAL_REGISTRY"
+        return f"nothing listens on {place}: {absent}"
     # socket.gaierror's numbers are negative and of its own kind.
     if error.errno is not None and error.errno < 0:
         return f"{host} is not a known host name: check it, and your DNS"

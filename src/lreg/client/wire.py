@@ -27,12 +27,14 @@ class Route:
         proxy: an http:// URL; "none": no proxy; "": what the environment says.
         headers: what every request to it carries besides its own.
         observe: called with the status and the headers of every answer of it.
+        absent: what to do, in words, where nothing listens on this machine at its address.
     """
 
     address: str = ""
     proxy: str = field(default="", repr=False)
     headers: Mapping[str, str] = field(default_factory=dict)
     observe: Callable[[int, Mapping[str, str]], None] | None = None
+    absent: str = "start it with `lreg start` or set LOCAL_REGISTRY"
 
 
 class Headers(Mapping[str, str]):

@@ -35,6 +35,7 @@ _PREVIEW = RepositoryName("ratelimitpreview/test")
 _REST, _LONGEST_REST = 15.0, 60.0
 _CONNECT_SECONDS = 5.0
 _MOST_QUIET = 3600.0
+_ABSENT = "start that registry, or correct the upstream's address in lreg.toml"
 _NUMBER = re.compile(r"[0-9]{1,9}(?![0-9])")
 
 
@@ -89,7 +90,9 @@ class Upstream:
                 longest=2.0,
                 rate_floor=settings.rate_floor,
             ),
-            route=Route(_address(settings), settings.proxy, {"Via": via}, self._observe),
+            route=Route(
+                _address(settings), settings.proxy, {"Via": via}, self._observe, absent=_ABSENT
+            ),
         )
 
     @property

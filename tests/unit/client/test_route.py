@@ -74,6 +74,15 @@ async def test_address_of_docker_hub(secure: Upstream, authority: CertificateAut
         assert await registry.ping() == secure.url
 
 
+async def test_nothing_listens_there() -> None:
+    """Where nothing listens at an address the route says what to do about that."""
+    async with Upstream() as gone:
+        pass
+    async with client(Route(gone.url, absent="ask ann")) as registry:
+        with pytest.raises(Unavailable, match=rf"nothing listens on {gone.host}: ask ann$"):
+            await registry.ping()
+
+
 async def test_headers_and_observer(upstream: Upstream) -> None:
     """What a route adds goes with every request to the registry, and to nobody else."""
     heard: list[tuple[int, str | None]] = []
