@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from lreg.cli.building import Build, Built
-    from lreg.images.sources import Source
+    from lreg.images.sources import Source, Wishes
 
 _Pairs = tuple[tuple[str, str], ...]
 
@@ -96,6 +96,21 @@ def _pair_option(*names: str, text: str) -> Callable[[Any], Any]:
     help="Give files their own times, instead of all $SOURCE_DATE_EPOCH, or 1970.",
 )
 @click.option(
+    "--file",
+    "-f",
+    "dockerfile",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The Dockerfile.  [default: DIR/Dockerfile]",
+)
+@click.option("--target", default="", metavar="STAGE", help="Which stage of the Dockerfile.")
+@_pair_option("--build-arg", text="Set an ARG of the Dockerfile.")
+@click.option(
+    "--builder",
+    type=click.Choice(["lreg", "buildah", "buildkit", "docker"]),
+    help="Who builds the Dockerfile.  [default: lreg; with RUN the first other that is here]",
+)
+@click.option(
     "--manifest",
     type=click.Path(path_type=Path),
     metavar="FILE",
@@ -121,6 +136,10 @@ def command(
     platforms: list[Platform],
     compression: str,
     keep_times: bool,
+    dockerfile: Path | None,
+    target: str,
+    build_arg: _Pairs,
+    builder: str | None,
     manifest: Path | None,
     cmd: list[str] | None,
     entrypoint: list[str] | None,
@@ -136,19 +155,22 @@ def command(
 ) -> None:
     """Build an image, the same bytes for the same files: no daemon, no root.
 
-    DIR holds an executable `tar` and a manifest.json (name, labels, app.exec), as xcluster has
-    them, or an image.json. The last line on stdout is the image's tag.
+    DIR is the context of a Dockerfile; or it holds an executable `tar` and a Dockerfile, whose
+    context is then the `ovl.tar` that the script writes; or that and a manifest.json (name,
+    labels, app.exec), as xcluster has them; or an image.json. A Dockerfile that runs something
+    goes to buildah, BuildKit or docker. The last line on stdout is the image's tag.
     """
     from lreg.cli.building import Build, build  # noqa: PLC0415 -- `--help` needs none of it
     from lreg.images.build import source_date_epoch  # noqa: PLC0415
+    from lreg.images.builders import Builder  # noqa: PLC0415
     from lreg.images.layers import Recipe  # noqa: PLC0415
     from lreg.images.packing import Compression  # noqa: PLC0415
-    from lreg.images.sources import Additions  # noqa: PLC0415
+    from lreg.images.sources import Additions, Wishes  # noqa: PLC0415
 
     run = {"Cmd": cmd, "Entrypoint": entrypoint, "User": user, "WorkingDir": workdir}
     if env:
         run["Env"] = [f"{name}={value}" for name, value in env]
-    source, name = _source(folder, roots, manifest)
+    source, name = _source(folder, roots, Wishes(dockerfile, manifest, target, dict(build_arg)))
     wanted = Build(
         source,
         Recipe(source_date_epoch(os.environ), Compression(compression), keep_times),
@@ -162,6 +184,7 @@ def command(
             dict(annotation),
         ),
         Access(insecure, ca),
+        Builder(builder) if builder else None,
         quiet,
     )
     built = build(wanted)
@@ -172,7 +195,7 @@ def command(
 
 
 def _source(
-    folder: Path | None, roots: tuple[str, ...], manifest: Path | None
+    folder: Path | None, roots: tuple[str, ...], wishes: Wishes
 ) -> tuple[Source, str | None]:
     """Return what to build from, and what it calls itself."""
     from lreg.images.sources import Roots, find_source  # noqa: PLC0415
@@ -183,7 +206,7 @@ def _source(
         return Roots(dict(map(_root, roots))), None
     if folder is None:
         raise UsageError("give DIR, what to build, or --from-dir")
-    return find_source(folder, manifest)
+    return find_source(folder, wishes)
 
 
 def _root(text: str) -> tuple[Platform | None, Path]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +19,10 @@ from lreg.cli.progress import shown
 from lreg.cli.remote import Registries
 from lreg.client.copy import push_image
 from lreg.errors import UsageError
+from lreg.images.archive import open_archive
+from lreg.images.build import BuiltImage
+from lreg.images.builders import Builder, Order, builder_here, built_by
+from lreg.images.dockerfile.building import DockerfileSource
 from lreg.images.layout import write_archive, write_layout
 from lreg.images.sources import Additions, Work, build_image
 from lreg.images.staging import Staging
@@ -24,7 +30,6 @@ from lreg.images.staging import Staging
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lreg.images.build import BuiltImage
     from lreg.images.layers import Recipe
     from lreg.images.sources import Source
     from lreg.oci.digest import Digest
@@ -46,6 +51,7 @@ class Build:
         platforms: what to build for; none: what the source says, else this machine's.
         additions: what is said of it beside its source.
         access: how to reach registries.
+        builder: who is to build a Dockerfile; None: lreg, or another where it can't.
         quiet: show no progress.
     """
 
@@ -57,6 +63,7 @@ class Build:
     platforms: Sequence[Platform] = ()
     additions: Additions = field(default_factory=Additions)
     access: Access = field(default_factory=Access)
+    builder: Builder | None = None
     quiet: bool = False
 
 
@@ -105,11 +112,12 @@ async def _build(wanted: Build) -> Built:
                 wanted.platforms,
                 lambda line: None if wanted.quiet else click.echo(line, err=True),
             )
-            image = await asyncio.to_thread(build_image, wanted.source, work, wanted.additions)
-            if wanted.output:
-                await asyncio.to_thread(_write, image, names, wanted.output)
-            if wanted.push:
-                for name in names:
+            with ExitStack() as stack:
+                make = partial(_image, wanted, work, stack)
+                image = await asyncio.to_thread(make)
+                if wanted.output:
+                    await asyncio.to_thread(_write, image, names, wanted.output)
+                for name in names if wanted.push else ():
                     await _push(registries, image, name, quiet=wanted.quiet)
             return Built(
                 image.top.digest,
@@ -118,6 +126,57 @@ async def _build(wanted: Build) -> Built:
                 tuple(names) if wanted.push else (),
                 time.monotonic() - begin,
             )
+
+
+def _image(wanted: Build, work: Work, stack: ExitStack) -> BuiltImage:
+    """Return the image, built by lreg or by another builder; readable as long as `stack` lasts."""
+    source = wanted.source
+    if isinstance(source, DockerfileSource):
+        needs = source.needs()
+        if builder := _other_builder(needs, wanted.builder):
+            work.say(f"{needs or source.path}: built by {builder}")
+            return _built_by(builder, source, wanted, stack)
+    return build_image(source, work, wanted.additions)
+
+
+def _other_builder(needs: str, named: Builder | None) -> Builder | None:
+    """Return who is to build what needs something that lreg does not do; None: lreg itself.
+
+    Raises:
+        UsageError: there is nobody who can.
+    """
+    if named is Builder.LREG and needs:
+        raise UsageError(f"{needs}, which lreg itself does not do: leave --builder to another")
+    if named is not None or not needs:
+        return None if named is Builder.LREG else named
+    if (found := builder_here()) is None:
+        raise UsageError(
+            f"{needs}, which lreg itself does not do, and there is no buildah, BuildKit or docker "
+            "here that would: install one (Debian: apt install buildah)"
+        )
+    return found
+
+
+def _built_by(
+    builder: Builder, source: DockerfileSource, wanted: Build, stack: ExitStack
+) -> BuiltImage:
+    if len(wanted.platforms) > 1 or wanted.additions.run or wanted.additions.annotations:
+        raise UsageError(
+            f"{builder} builds for one --platform, and takes --label, but no --annotation, --cmd "
+            "and the like from here: put them into the Dockerfile"
+        )
+    ready = stack.enter_context(source.prepared())
+    order = Order(
+        ready.path,
+        ready.context,
+        ready.target,
+        ready.arguments,
+        wanted.additions.labels,
+        next(iter(wanted.platforms), None),
+    )
+    archive = stack.enter_context(built_by(builder, order))
+    image = stack.enter_context(open_archive(archive))
+    return BuiltImage(image.manifests, image.blobs)
 
 
 async def _push(registries: Registries, image: BuiltImage, name: Reference, *, quiet: bool) -> None:

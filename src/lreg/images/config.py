@@ -89,6 +89,11 @@ class ImageConfig:
         merged = self.environment | dict(variables)
         self.run["Env"] = [f"{name}={value}" for name, value in merged.items()]
 
+    def add_labels(self, labels: Mapping[str, str]) -> None:
+        """Set labels; the others stay."""
+        if labels:
+            self.run["Labels"] = {**(self.run.get("Labels") or {}), **labels}
+
     def to_bytes(self) -> bytes:
         """Return it as JSON, the same bytes for the same config; empty fields are left out."""
         fields = self._fields | {

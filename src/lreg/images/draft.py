@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from lreg.errors import UsageError
 from lreg.images.contents.entries import Entry
 from lreg.images.contents.tree import WHITEOUT
+from lreg.images.folder import unfit
 from lreg.images.layers import LayerFile
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class Draft:
     """A layer on top of a root, which changes with it.
 
     Attributes:
+        root: what lies below, with what was put here.
         contents: of the files that were put here, by the places that the root knows them by.
     """
 
@@ -48,7 +50,7 @@ class Draft:
             number: which layer of its image it is.
         """
         self.contents: dict[tuple[int, int], Member] = {}
-        self._root = root
+        self.root = root
         self._places = ((number, position) for position in count())
         self._known: dict[Hashable, tuple[int, int]] = {}
         self._files: dict[str, LayerFile] = {}
@@ -65,7 +67,7 @@ class Draft:
         for path in self._files:
             # Whoever unpacks a layer by itself would give them modes of its own.
             while (path := posixpath.dirname(path)) and path not in files:
-                if folder := self._root.find(path):
+                if folder := self.root.find(path):
                     files[path] = LayerFile(folder)
         for path in sorted(files, key=lambda path: path.split("/")):
             yield files[path]
@@ -79,9 +81,9 @@ class Draft:
         if path in self._folders:
             return self._folders[path]
         real = ""
-        for part in self._root.real(path).split("/"):
+        for part in self.root.real(path).split("/"):
             real = posixpath.join(real, part)
-            found = self._root.find(real)
+            found = self.root.find(real)
             if found is None:
                 made = Entry(real, stat.S_IFDIR | _FOLDER_MODE, owner.uid, owner.gid)
                 self._add(real, LayerFile(made), None)
@@ -102,13 +104,16 @@ class Draft:
             same_as: files with the same value here become hard links to one; None: it is alone.
 
         Raises:
-            UsageError: a folder would take the place of a file, or a file that of one.
+            UsageError: a folder would take the place of a file or a file that of one, or it is a
+                device or the like.
         """
         folder, name = posixpath.split(path)
         if name.startswith(WHITEOUT):
             raise UsageError(f"/{path}: a name that begins with {WHITEOUT} hides files in images")
+        if kind := unfit(file.entry.mode):
+            raise UsageError(f"/{path} is {kind}: an image can't hold it")
         real = posixpath.join(self.folder(folder, owner), name)
-        found = self._root.find(real)
+        found = self.root.find(real)
         if found and found.is_folder != file.entry.is_folder:
             is_folder = file.entry.is_folder
             what, there = ("a folder", "none") if is_folder else ("no folder", "one")
@@ -119,12 +124,13 @@ class Draft:
 
     def link(self, path: str, target: str) -> None:
         """Put a hard link at `path` to a file that was put here; raise UsageError."""
-        found = self._root.find(target)
+        found = self.root.find(target)
         if found is None or found.path not in self._files or found.is_folder:
             raise UsageError(f"/{path} is a hard link to /{target}, which is no file put with it")
         file = self._files[found.path]
-        self._known[file.entry.place] = file.entry.place
-        self.put(path, file, same_as=file.entry.place)
+        linked = "link", file.entry.place
+        self._known[linked] = file.entry.place
+        self.put(path, file, same_as=linked)
 
     def _add(self, real: str, file: LayerFile, same_as: Hashable) -> None:
         place = next(self._places)
@@ -134,4 +140,4 @@ class Draft:
         if file.content:
             self.contents[place] = file.content
         self._files[real] = LayerFile(entry, file.content)
-        self._root.apply([entry])
+        self.root.apply([entry])

@@ -16,8 +16,7 @@ from lreg.images.members import Member
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-_KINDS = {stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK}
-_NAMES = {
+_UNFIT = {
     stat.S_IFSOCK: "a socket",
     stat.S_IFIFO: "a pipe",
     stat.S_IFBLK: "a block device",
@@ -38,27 +37,33 @@ def folder_files(
         UsageError: something of it can't be read, or is nothing that an image can hold.
     """
     for name in _walk(root, ""):
-        yield file_at(root, name, mode_of)
+        file = found_at(root, name, mode_of)
+        if kind := unfit(file.entry.mode):
+            raise UsageError(f"{os.path.join(root, name)} is {kind}: an image can't hold it")
+        yield file
 
 
-def file_at(
+def unfit(mode: int) -> str:
+    """Return what a file is that an image can't hold; nothing for one that it can."""
+    return _UNFIT.get(stat.S_IFMT(mode), "")
+
+
+def found_at(
     root: str, name: str, mode_of: Callable[[os.stat_result], int] | None = None
 ) -> LayerFile:
-    """Return the file `name` below the folder `root`, a link as a link; raise UsageError."""
+    """Return what is at `name` below the folder `root`, a link as a link, anything else as it is.
+
+    Raises:
+        UsageError: it can't be looked at.
+    """
     path = os.path.join(root, name)
     try:
         status = os.lstat(path)
         target = os.readlink(path) if stat.S_ISLNK(status.st_mode) else ""
     except OSError as error:
         raise _unreadable(path, error) from error
-    kind = stat.S_IFMT(status.st_mode)
-    if kind not in _KINDS:
-        raise UsageError(
-            f"{path} is {_NAMES.get(kind, 'no file, folder or link')}: an image can't hold it; "
-            "remove it, or name it in .dockerignore"
-        )
     content = None
-    if kind == stat.S_IFREG:
+    if stat.S_ISREG(status.st_mode):
         content = Member(name, status.st_size, 0, partial(os.open, path, _READ))
     mode = mode_of(status) if mode_of else status.st_mode
     entry = Entry(

@@ -47,6 +47,22 @@ class Root(Tree):
             parts += found.target.split("/")[::-1]
         return at
 
+    def place(self, entry: Entry) -> None:
+        """Put one file where its path says, whatever it is called."""
+        self._add(entry)
+
+    def copy(self) -> Root:
+        """Return another one with the same files, to be changed for itself."""
+        made = Root()
+        for entry in self:
+            made.place(entry)
+        return made
+
+    def names(self, path: str) -> list[str]:
+        """Return the names in a folder, sorted; none where it is no folder."""
+        node = self._find(path)
+        return sorted(node.children) if node else []
+
     def below(self, path: str) -> Iterator[Entry]:
         """Yield what is in a folder, a folder before its content, in the order of names."""
         waiting = [self._find(path)]

@@ -10,6 +10,7 @@ from lreg.errors import UsageError
 from lreg.images.base import NoBases
 from lreg.images.build import Part, put_together
 from lreg.images.config import ImageConfig
+from lreg.images.dockerfile.building import DockerfileSource
 from lreg.images.folder import folder_files, plain_mode
 from lreg.images.layers import Recipe, write_layer
 from lreg.images.source import ImageSource
@@ -84,11 +85,7 @@ def build_image(source: Source, work: Work, additions: Additions) -> BuiltImage:
     parts = source.parts(work)
     for part in parts:
         part.config.run |= additions.run
-        if additions.labels:
-            part.config.run["Labels"] = {
-                **(part.config.run.get("Labels") or {}),
-                **additions.labels,
-            }
+        part.config.add_labels(additions.labels)
     return put_together(parts, work.staging, additions.annotations)
 
 
@@ -108,28 +105,52 @@ def build(source: ImageSource, *, epoch: int = 0) -> Iterator[BuiltImage]:
         yield build_image(DescribedFolder(source), Work(staging, Recipe(epoch)), Additions())
 
 
-def find_source(folder: Path, manifest: Path | None = None) -> tuple[Source, str | None]:
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What is said of a folder's source.
+
+    Attributes:
+        dockerfile: one that lies elsewhere.
+        manifest: a manifest.json that lies elsewhere.
+        target: which stage of a Dockerfile; "" is the last.
+        arguments: values for a Dockerfile's ARGs.
+    """
+
+    dockerfile: Path | None = None
+    manifest: Path | None = None
+    target: str = ""
+    arguments: Mapping[str, str] = field(default_factory=dict)
+
+
+def find_source(folder: Path, wishes: Wishes) -> tuple[Source, str | None]:
     """Return what a folder is for an image to be built from, and what that calls itself.
 
-    Args:
-        folder: any.
-        manifest: a manifest.json that lies elsewhere.
+    A Dockerfile goes before a manifest.json, and that before an image.json.
 
     Raises:
         UsageError: nothing that is known here, or it is not well-formed.
     """
     if not folder.is_dir():
         raise UsageError(f"{folder} is no folder")
+    if dockerfile := wishes.dockerfile or _dockerfile(folder):
+        scripted = has_script(folder)
+        source = DockerfileSource(dockerfile, folder, wishes.target, wishes.arguments, scripted)
+        return source, None
     if has_script(folder):
-        overlay = Overlay.read(manifest or folder / "manifest.json")
+        overlay = Overlay.read(wishes.manifest or folder / "manifest.json")
         return OverlayFolder(folder, overlay), str(overlay.name)
     if (folder / "image.json").exists():
         described = ImageSource.read(folder)
         return DescribedFolder(described), str(described.name)
     raise UsageError(
-        f"{folder} has neither an executable `tar` with a manifest.json nor an image.json: "
-        "--from-dir makes an image of any folder"
+        f"{folder} has neither a Dockerfile, an executable `tar` with a manifest.json nor an "
+        "image.json: --from-dir makes an image of any folder"
     )
+
+
+def _dockerfile(folder: Path) -> Path | None:
+    names = (folder / name for name in ("Dockerfile", "Containerfile"))
+    return next((path for path in names if path.is_file()), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import posixpath
-import stat
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from lreg.errors import UsageError
 from lreg.images.contents.entries import read_entries
 from lreg.images.layers import LayerFile
 
@@ -18,8 +16,6 @@ if TYPE_CHECKING:
     from lreg.images.contents.unpacking import Plain
     from lreg.images.draft import Draft
     from lreg.images.staging import Staging
-
-_KINDS = {stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK, stat.S_IFIFO}
 
 
 def unpack(
@@ -49,10 +45,5 @@ def unpack(
         if entry.hard:
             draft.link(path, posixpath.join(folder, entry.target))
             continue
-        if stat.S_IFMT(entry.mode) not in _KINDS:
-            raise UsageError(
-                f"{entry.path!r:.200} in the tar is a device: leave it out; containers get "
-                "their devices from who runs them"
-            )
         kept = staging.add(entry.path, tar.pieces(entry.size)) if entry.is_file else None
         draft.put(path, LayerFile(dress(replace(entry, path=path)), kept))

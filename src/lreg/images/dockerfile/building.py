@@ -1,0 +1,300 @@
+"""Building what a Dockerfile says, stage by stage, without running anything."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from lreg.errors import LregError, UsageError
+from lreg.images.build import Part
+from lreg.images.context.tree import Context, read_ignore
+from lreg.images.dockerfile.expansion import expand
+from lreg.images.dockerfile.instructions import Arg, Copy, Run
+from lreg.images.dockerfile.lines import read_statements
+from lreg.images.dockerfile.parser import needs_network, parse, parse_statement
+from lreg.images.dockerfile.stage import StageImage
+from lreg.images.dockerfile.steps import Steps
+from lreg.images.xcluster import write_context
+from lreg.oci.platform import Platform
+from lreg.oci.reference import Reference
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from lreg.images.dockerfile.copying import Origin
+    from lreg.images.dockerfile.instructions import Dockerfile, Instruction, Stage
+    from lreg.images.sources import Work
+
+_SCRATCH = "scratch"
+
+
+@dataclass(frozen=True, slots=True)
+class DockerfileSource:
+    """A Dockerfile and the folder that it copies from.
+
+    Attributes:
+        path: the Dockerfile.
+        context: the folder.
+        target: the name or number of the stage that is wanted; "" is the last.
+        arguments: values for ARGs.
+        has_script: whether the context's own `tar` makes the real context, one of an `ovl.tar`.
+    """
+
+    path: Path
+    context: Path
+    target: str = ""
+    arguments: Mapping[str, str] = field(default_factory=dict)
+    has_script: bool = False
+
+    @contextmanager
+    def prepared(self) -> Iterator[DockerfileSource]:
+        """Give itself with the context that is really copied from; that is gone after.
+
+        Raises:
+            LregError: its script fails.
+        """
+        if not self.has_script:
+            yield self
+            return
+        with TemporaryDirectory(prefix="lreg-") as folder:
+            write_context(self.context, Path(folder))
+            yield replace(self, context=Path(folder), has_script=False)
+
+    def parts(self, work: Work) -> list[Part]:
+        """Return the image of the wanted stage for each platform.
+
+        Raises:
+            LregError: it can't be built; the message names the line.
+        """
+        plan = self._plan()
+        for name in sorted(self.arguments.keys() - plan.declared()):
+            work.say(f"lreg: {self.path} has no ARG {name}: nothing takes --build-arg {name}")
+        with self.prepared() as ready:
+            context = _Lazy(ready.context, self.path)
+            images = [
+                _Build(plan, context, platform, work).image(plan.wanted) for platform in work.wanted
+            ]
+        return [Part(image.config, image.layers) for image in images]
+
+    def needs(self) -> str:
+        """Return what of it lreg itself does not do, in words; nothing where it builds it all.
+
+        Raises:
+            UsageError: it can't be read, or is not well-formed.
+        """
+        plan = self._plan()
+        for number in plan.reachable():
+            for instruction in plan.stages[number].instructions:
+                statement = instruction.statement
+                if isinstance(instruction, Run):
+                    return f"{self.path}, line {statement.line}: RUN runs something"
+                if isinstance(instruction, Copy):
+                    for source in instruction.sources:
+                        if needs_network(source):
+                            return f"{self.path}, line {statement.line}: ADD fetches {source!r:.80}"
+        return ""
+
+    def _plan(self) -> _Plan:
+        try:
+            text = self.path.read_text(errors="surrogateescape")
+        except OSError as error:
+            raise UsageError(f"{self.path} can't be read: {error.strerror}") from error
+        try:
+            return _Plan(parse(text), self.target, self.arguments, self.path)
+        except UsageError as error:
+            raise UsageError(f"{self.path}: {error}") from error
+
+
+class _Lazy:
+    """A context that is read when something is copied from it."""
+
+    def __init__(self, folder: Path, dockerfile: Path) -> None:
+        self._folder, self._dockerfile = folder, dockerfile
+        self._context: Context | None = None
+
+    def read(self) -> Context:
+        if self._context is None:
+            ignore = read_ignore(self._folder, self._dockerfile)
+            self._context = Context(self._folder, ignore)
+        return self._context
+
+
+class _Plan:
+    """Which stages there are, and which of them are needed.
+
+    Attributes:
+        stages: in the Dockerfile's order.
+        wanted: the number of the one that becomes the image.
+        path: the Dockerfile.
+    """
+
+    def __init__(
+        self, dockerfile: Dockerfile, target: str, arguments: Mapping[str, str], path: Path
+    ) -> None:
+        self.stages = dockerfile.stages
+        self.escape = dockerfile.escape
+        self.path = path
+        self._dockerfile = dockerfile
+        self._arguments = arguments
+        self.wanted = len(self.stages) - 1
+        if target:
+            found = self.find(target, len(self.stages))
+            if found is None:
+                names = ", ".join(stage.begin.name for stage in self.stages if stage.begin.name)
+                raise UsageError(f"there is no stage {target!r:.80}: it has {names or 'no names'}")
+            self.wanted = found
+
+    def declared(self) -> set[str]:
+        """Return the names of all ARGs."""
+        nested = [stage.instructions for stage in self.stages]
+        everywhere = [*self._dockerfile.arguments, *(one for each in nested for one in each)]
+        return {name for one in everywhere if isinstance(one, Arg) for name in one.variables}
+
+    def find(self, name: str, before: int) -> int | None:
+        """Return the number of the stage that a name or a number means in stage `before`."""
+        for number in reversed(range(before)):
+            if self.stages[number].begin.name == name.lower():
+                return number
+        return int(name) if name.isdecimal() and int(name) < before else None
+
+    def globals(self, platform: Platform) -> dict[str, str]:
+        """Return what FROM may use: the ARGs before it, and those of the platforms."""
+        here = Platform.here()
+        values = _of_platform("TARGET", platform) | _of_platform("BUILD", here)
+        for argument in self._dockerfile.arguments:
+            for name, default in argument.variables.items():
+                value = self._arguments.get(name)
+                if value is None and default is not None:
+                    value = expand(default, values, self.escape)
+                if value is not None:
+                    values[name] = value
+        return values
+
+    def argument(self, name: str, default: str | None, known: Mapping[str, str]) -> str | None:
+        """Return the value of an ARG in a stage."""
+        if name in self._arguments:
+            return self._arguments[name]
+        return known.get(name) if default is None else default
+
+    def base(self, number: int, known: Mapping[str, str]) -> int | str:
+        """Return the stage that a stage is built on, or the name of the image."""
+        begin = self.stages[number].begin
+        name = expand(begin.image, known, self.escape)
+        if not name:
+            raise begin.statement.wrong(f"nothing is left of {begin.image} without its variables")
+        for earlier in reversed(range(number)):
+            if self.stages[earlier].begin.name == name.lower():
+                return earlier
+        return name
+
+    def reachable(self) -> list[int]:
+        """Return the numbers of the stages that the wanted one needs, and its own."""
+        known = self.globals(Platform.here())
+        found, waiting = set(), [self.wanted]
+        while waiting:
+            number = waiting.pop()
+            if number in found:
+                continue
+            found.add(number)
+            base = self.base(number, known)
+            waiting += [base] if isinstance(base, int) else []
+            for instruction in self.stages[number].instructions:
+                if isinstance(instruction, Copy) and instruction.origin:
+                    origin = self.find(instruction.origin, number)
+                    waiting += [] if origin is None else [origin]
+        return sorted(found)
+
+
+class _Build:
+    """The stages for one platform, each built once and when it is needed."""
+
+    def __init__(self, plan: _Plan, context: _Lazy, platform: Platform, work: Work) -> None:
+        self._plan, self._context, self._platform, self._work = plan, context, platform, work
+        self._globals = plan.globals(platform)
+        self._built: dict[int, StageImage] = {}
+        self._variables: dict[int, Mapping[str, str]] = {}
+        self._images: dict[str, StageImage] = {}
+
+    def image(self, number: int) -> StageImage:
+        """Return the image of a stage."""
+        if number not in self._built:
+            self._built[number] = self._build(number)
+        return self._built[number]
+
+    def _build(self, number: int) -> StageImage:
+        stage = self._plan.stages[number]
+        image, variables = self._begin(number, stage)
+        steps = Steps(
+            image,
+            variables,
+            lambda name, default: self._plan.argument(name, default, self._globals),
+            lambda name: self._origin(name, number),
+            self._work.staging,
+        )
+        steps.escape = self._plan.escape
+        instructions = [*self._triggers(image, stage), *stage.instructions]
+        for instruction in instructions:
+            statement = instruction.statement
+            self._work.say(f"{self._platform}: {statement.name} {statement.rest}"[:200])
+            try:
+                steps.do(instruction)
+            except UsageError as error:
+                raise UsageError(f"{self._plan.path}: {error}") from error
+            except LregError as error:
+                raise type(error)(f"{self._plan.path}: {error}") from error
+        self._variables[number] = steps.variables
+        return image
+
+    def _begin(self, number: int, stage: Stage) -> tuple[StageImage, Mapping[str, str]]:
+        """Return what a stage begins with, and the variables that it inherits."""
+        base = self._plan.base(number, self._globals)
+        if isinstance(base, int):
+            return self.image(base).child(), self._variables[base]
+        platform = self._platform
+        if stage.begin.platform:
+            platform = Platform.parse(expand(stage.begin.platform, self._globals))
+        if base == _SCRATCH:
+            return StageImage.from_scratch(platform, self._work), {}
+        try:
+            return self._on(base, platform).child(), {}
+        except LregError as error:
+            where = f"{self._plan.path}: line {stage.begin.statement.line}: FROM"
+            raise type(error)(f"{where} {base}: {error}") from error
+
+    def _on(self, name: str, platform: Platform) -> StageImage:
+        key = f"{name} {platform}"
+        if key not in self._images:
+            base = self._work.bases.find(Reference.parse(name), platform)
+            self._images[key] = StageImage.on_base(base, self._work)
+        return self._images[key]
+
+    def _triggers(self, image: StageImage, stage: Stage) -> Iterator[Instruction]:
+        """Yield what the base has ONBUILD for."""
+        triggers = image.config.run.pop("OnBuild", None)
+        for trigger in triggers if isinstance(triggers, list) else ():
+            for statement in read_statements(str(trigger)).statements:
+                instruction = parse_statement(statement, "\\")
+                if isinstance(instruction, Run):
+                    raise stage.begin.statement.wrong(
+                        "its image has a RUN for whatever is built on it (ONBUILD): take --builder"
+                    )
+                yield instruction
+
+    def _origin(self, name: str, number: int) -> Origin:
+        """Return what `--from` means in a stage; nothing means the context."""
+        if not name:
+            return self._context.read()
+        stage = self._plan.find(name, number)
+        return self._on(name, self._platform) if stage is None else self.image(stage)
+
+
+def _of_platform(prefix: str, platform: Platform) -> dict[str, str]:
+    return {
+        f"{prefix}PLATFORM": str(platform),
+        f"{prefix}OS": platform.os,
+        f"{prefix}ARCH": platform.architecture,
+        f"{prefix}VARIANT": platform.variant or "",
+    }
