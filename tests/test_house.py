@@ -42,7 +42,13 @@ FLOORS = {
     "__main__": 11,
 }
 # Libraries that only one room knows of.
-ONLY_IN = {"h11": "client", "prometheus_client": "registry", "click": "cli", "rich": "cli"}
+ONLY_IN = {
+    "h11": "client",
+    "h2": "node",
+    "prometheus_client": "registry",
+    "click": "cli",
+    "rich": "cli",
+}
 
 # Exceptions that never leave their room.
 INTERNAL = {

@@ -21,6 +21,10 @@ from lreg.node.plan import Mechanism, NodePlan, RegistryAddress
 
 F = TypeVar("F", bound=Callable[..., Any])
 _PEM = "-----BEGIN CERTIFICATE-----"
+_PARAMETERS = (
+    *("registry", "registry_name", "upstream", "mechanism"),
+    *("fallback", "for_version", "ca"),
+)
 # What is asked for a spoofed name, and where.
 _ASKED = {Mechanism.SPOOF_HTTP: ("http", 80), Mechanism.SPOOF_TLS: ("https", 443)}
 
@@ -138,9 +142,8 @@ def registry_address(text: str | None = None) -> RegistryAddress:
 
 def plan_given(ctx: click.Context) -> bool:
     """Return whether any option of a plan stands on the command line."""
-    options = ("registry", "registry_name", "upstream", "mechanism", "fallback", "for_version", "ca")
     said = click.core.ParameterSource.COMMANDLINE
-    return any(ctx.get_parameter_source(name) is said for name in options)
+    return any(ctx.get_parameter_source(name) is said for name in _PARAMETERS)
 
 
 def _registry(text: str | None, mechanism: Mechanism) -> tuple[RegistryAddress, str | None]:
