@@ -64,8 +64,9 @@ def find(path: Path, values: Sequence[Path] = ()) -> Findings:
 
 def read(path: Path, values: Sequence[Path] = ()) -> Findings:
     """Return the images of a chart, all guessed, without helm; as `find` takes it and raises."""
-    files = dict(_of_folder(path) if path.is_dir() else _of_archive(path.read_bytes()))
     findings = Findings()
+    found = _of_folder(path, findings) if path.is_dir() else _of_archive(path.read_bytes())
+    files = dict(found)
     own: Tree = {}
     for file in values:
         own = _merged(own, parse(read_text(file)) or {})
@@ -73,7 +74,7 @@ def read(path: Path, values: Sequence[Path] = ()) -> Findings:
     return findings
 
 
-def _of_folder(folder: Path) -> Iterator[tuple[str, str]]:
+def _of_folder(folder: Path, findings: Findings) -> Iterator[tuple[str, str]]:
     for here, names in walk(folder):
         for name in names:
             path = here / name
@@ -81,8 +82,12 @@ def _of_folder(folder: Path) -> Iterator[tuple[str, str]]:
             if name.endswith(_TEXTS):
                 yield inside, read_text(path)
             elif name.endswith(_PACKED):
-                for member, text in _of_archive(path.read_bytes()):
-                    yield f"{inside}/{member}", text
+                try:
+                    packed = list(_of_archive(path.read_bytes()))
+                except UsageError as error:
+                    findings.fail(Place(str(path)), str(error))
+                    continue
+                yield from ((f"{inside}/{member}", text) for member, text in packed)
 
 
 def _of_archive(raw: bytes, depth: int = 0) -> Iterator[tuple[str, str]]:

@@ -102,6 +102,9 @@ def _named(fields: dict[str, Tree]) -> Iterator[Text]:
 
 def find(kustomization: Kustomization) -> Findings:
     """Return the images of what a kustomization makes; as `read` where no kustomize can."""
+    if kustomization.fields.get("kind") == "Component":
+        # It is a part of others, and can't be built by itself.
+        return read(kustomization)
     if kustomize := program("kustomize"):
         argv = [kustomize, "build"]
     elif kubectl := program("kubectl"):

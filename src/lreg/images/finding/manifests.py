@@ -26,6 +26,10 @@ _MAX_DEPTH = 100
 # A ConfigMap in a Helm value in an Application is the deepest that people write.
 _MAX_EMBEDDED = 3
 _CONTAINERS = frozenset({"containers", "initContainers", "ephemeralContainers"})
+# What stands beside the image of something that runs.
+_OF_CONTAINERS = frozenset(
+    {"command", "args", "env", "imagePullPolicy", "volumeMounts", "ports", "source", "script"}
+)
 # What an object was, and what it has become: not what it asks for.
 _SKIPPED = frozenset({"kubectl.kubernetes.io/last-applied-configuration", "managedFields"})
 _SCHEMA = "CustomResourceDefinition"
@@ -179,7 +183,8 @@ class Manifests:
                 continue
             there = here.field(key)
             if key == "image" and isinstance(value, Text):
-                self._image(value, fields, replace(there, container=here.container))
+                runs = here.container or bool(fields.keys() & _OF_CONTAINERS)
+                self._image(value, fields, replace(there, container=runs))
             elif key == "value" and isinstance(value, Text):
                 # A variable of a container, a parameter: what it is for stands beside it.
                 name = fields.get("name")
@@ -222,7 +227,8 @@ class Manifests:
             return
         whole = with_version(reference, fields)
         known = whole is reference and (is_explicit(reference) or here.container)
-        if known or is_explicit(whole):
+        # A mere word may be anything; in an object it is an image more often than not.
+        if known or is_explicit(whole) or here.sure:
             self._findings.add(whole, place, sure=here.sure and known)
 
     def _text(self, value: Text, here: _Here) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 # A program that asks the network for something may wait for ever.
 _PATIENCE = 120.0
+_ERROR = re.compile(r"\berr(?:or)?\b", re.IGNORECASE)
 
 
 def program(name: str) -> str | None:
@@ -24,7 +26,7 @@ def output_of(argv: Sequence[str]) -> str:
     """Return what a program prints.
 
     Raises:
-        LregError: it failed, or took more than two minutes; says what it said last.
+        LregError: it failed, or took more than two minutes; says why.
     """
     name = argv[0].rpartition("/")[2]
     try:
@@ -36,7 +38,8 @@ def output_of(argv: Sequence[str]) -> str:
     except OSError as error:
         raise LregError(f"{name} can't be started: {error.strerror}") from None
     if done.returncode:
-        said = done.stderr.decode(errors="replace").split("\n")
-        last = next((line.strip() for line in reversed(said) if line.strip()), "it says nothing")
-        raise LregError(f"{name} failed: {last:.300}")
+        said = done.stderr.decode(errors="replace").strip().split("\n")
+        # What went wrong stands first, or after warnings, and what may be done about it last.
+        why = next((line for line in said if _ERROR.search(line)), said[-1])
+        raise LregError(f"{name} failed: {why or 'it says nothing':.300}")
     return done.stdout.decode(errors="replace")

@@ -102,6 +102,16 @@ def test_packed(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("no_programs")
+def test_broken_subchart(tmp_path: Path) -> None:
+    """A packed subchart that can't be read is said; the rest of the chart is read all the same."""
+    write(tmp_path / "web", CHART | {"charts/other-1.tgz": "no tar"})
+    findings = find(Sources((str(tmp_path),)), {})
+    assert {need.image for need in findings.needs()} == IMAGES
+    (problem,) = findings.problems
+    assert str(problem).startswith(f"{tmp_path}/web/charts/other-1.tgz: it is no packed chart")
+
+
+@pytest.mark.usefixtures("no_programs")
 def test_own_values(tmp_path: Path) -> None:
     """Values that are given stand before the chart's own, its subcharts' among them."""
     write(tmp_path / "web", CHART)

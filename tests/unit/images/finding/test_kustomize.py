@@ -84,6 +84,14 @@ def test_as_kustomize_does(tmp_path: Path) -> None:
 
 
 @pytest.mark.client("kubectl")
+def test_component(tmp_path: Path) -> None:
+    """A component can't be built by itself: it is read as it stands, and that is no problem."""
+    text = "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\nresources: [web.yaml]\n"
+    write(tmp_path, {"kustomization.yaml": text, "web.yaml": TREE["base/web.yaml"]})
+    assert _images(tmp_path) == {"docker.io/org/web:1"}
+
+
+@pytest.mark.client("kubectl")
 def test_broken_for_kustomize(tmp_path: Path) -> None:
     """Where kustomize can't build it, that is said, and what can be read is read."""
     write(tmp_path, {"kustomization.yaml": "resources: [gone.yaml, web.yaml]\n"})

@@ -183,6 +183,20 @@ def test_directives_and_markers() -> None:
 
 
 @pytest.mark.parametrize(
+    ("fields", "sure"),
+    [
+        ("template: {container: {image: busybox, command: [sh]}}", True),
+        ("steps: [{name: s, image: busybox, script: echo}]", True),
+        ("machine: {image: ubuntu}", False),
+    ],
+)
+def test_a_mere_word(fields: str, sure: bool) -> None:
+    """An image that is one word is sure where something beside it says that it runs."""
+    found = only(f"kind: X\n{fields}")
+    assert found.sure == sure
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "imagePullPolicy: IfNotPresent",
@@ -192,7 +206,7 @@ def test_directives_and_markers() -> None:
         "kind: X\nurl: https://quay.io/org/app:1",
         "kind: X\ntaint: node.cilium.io/agent-not-ready:NoSchedule",
         "kind: X\nrepository: https://github.com/org/app\ntag: v1",
-        "kind: X\nimage: ubuntu",
+        "image: ubuntu",
         "kind: X\nuser: system:serviceaccount:kube-system:default",
         "kind: X\nwhen: 12:30:45\naddress: 10.0.0.1:6443",
         "kind: X\nimage: Ubuntu 22.04 LTS",
