@@ -6,7 +6,9 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from tests.support.images import hello
+from tests.fakes.faults import ALWAYS, Fault, Reply
+from tests.support.downloads import download
+from tests.support.images import hello, noise
 from tests.support.processes import eventually
 
 if TYPE_CHECKING:
@@ -76,6 +78,23 @@ def test_oldest_first(start: Start, hub: Upstream) -> None:
         assert wire.pull("docker.io/some/own", "v1") == IMAGES[1].manifest.digest
         assert wire.pull("mine/app", "v1") == OWN.manifest.digest
     assert len(hub.requests("GET", "/blobs/")) > asked
+
+
+def test_downloads_that_stopped(start: Start, hub: Upstream) -> None:
+    """What came of a download that stopped counts, and goes where there is too much."""
+    data = noise(2_000_000, "stopped")
+    path = f"/v2/docker.io/some/app/blobs/{hub.put_blob('some/app', data).digest}"
+    hub.script.add("GET", "/blobs/", Fault(cut_after=1_500_000))
+    hub.script.add("GET", "/blobs/", Fault(reply=Reply(503)), ALWAYS)
+    settings = 'upstream-stall = "1s"\nupstream-patience = "1s"\n'
+    mirror = start({"docker.io": hub.url}, "--cache-size=2MB", settings=settings)
+    assert not download(mirror, path).is_whole
+    mirror.stop()
+    fills = mirror.store / "lreg/fills"
+    (partial,) = fills.glob("*/data")
+    assert partial.stat().st_size == 1_500_000
+    start({"docker.io": hub.url}, "--cache-size=1MB", settings=settings)
+    eventually(lambda: not list(fills.glob("*/data")))
 
 
 def test_no_budget(start: Start, hub: Upstream) -> None:

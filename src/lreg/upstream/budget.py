@@ -8,14 +8,13 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
 from lreg.admin.values import Share, Usage
-from lreg.oci.reference import is_host
+from lreg.oci.reference import RepositoryName, is_host
 from lreg.upstream.contents import Contents
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from lreg.oci.digest import Digest
-    from lreg.oci.reference import RepositoryName
     from lreg.store.caching import CachingStore, Holding
 
 log = logging.getLogger(__name__)
@@ -24,6 +23,8 @@ log = logging.getLogger(__name__)
 _SLACK = 0.1
 # What was used within so many seconds is in use.
 _IDLE = 60.0
+# What came of a download is the same in every repository.
+_ANY = RepositoryName("any")
 
 
 class Budget:
@@ -31,7 +32,8 @@ class Budget:
 
     Args:
         store: the store.
-        limit: the most bytes that blobs from upstreams may take; 0: any number.
+        limit: the most bytes that blobs from upstreams may take, with what came of those that are
+            not whole; 0: any number.
         in_flight: what is on its way just now, and stays whatever its age.
     """
 
@@ -54,7 +56,7 @@ class Budget:
         self.grew(0)
 
     def grew(self, size: int) -> None:
-        """Note that a fill added so many bytes; where that is too much, something goes soon."""
+        """Note that a fill added so many bytes at most; where that is too much, something goes."""
         self._size += size
         self._grown += size
         if self._limit and self._size > self._limit and self._task is None:
@@ -87,22 +89,36 @@ class Budget:
         before = self._grown
         holdings = await self._store.holdings()
         evictable, pinned = _evictable(holdings), await _pinned(self._store, holdings)
+        partials = await self._store.partials()
         # What came meanwhile may have been counted, or not.
-        self._size = sum((evictable | pinned).values()) + self._grown - before
+        self._size = sum((evictable | pinned).values()) + sum(partials.values())
+        self._size += self._grown - before
         self._left = sum(evictable.values())
         if not self._limit or self._size <= self._limit:
             return 0
         used = {digest: when for one in holdings for digest, when in one.used.items()}
         excess = self._size - self._limit * (1 - _SLACK)
+        dropped = await self._drop(partials, excess)
+        excess -= dropped
         going = []
         for digest in sorted(evictable.keys() - self._in_flight(), key=lambda one: used[one]):
             if excess <= 0:
                 break
             going.append(digest)
             excess -= evictable[digest]
-        freed = await self._store.evict(going, _IDLE)
-        self._size, self._left = self._size - freed, self._left - freed
+        evicted = await self._store.evict(going, _IDLE)
+        freed = dropped + evicted
+        self._size, self._left = self._size - freed, self._left - evicted
         log.info("cache.evicted", extra={"freed": freed, "left": int(self._size)})
+        return freed
+
+    async def _drop(self, partials: Mapping[Digest, int], excess: float) -> int:
+        """Throw away what came of downloads that stopped, until it is enough; return its bytes."""
+        freed = 0
+        for digest, size in partials.items():
+            if freed < excess and digest not in self._in_flight():
+                await self._store.repository(_ANY).partial(digest).discard()
+                freed += size
         return freed
 
 

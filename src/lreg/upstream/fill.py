@@ -149,10 +149,12 @@ class Fill:
             where it has not.
         done: done when the blob is in the store, or failed.
         task: the download, once it runs.
+        fetched: how many bytes came from upstream, wrong ones as well.
     """
 
     def __init__(self, wanted: Wanted) -> None:
         self.wanted = wanted
+        self.fetched = 0
         self._loop = asyncio.get_running_loop()
         self.opened: asyncio.Future[Attempt] = self._loop.create_future()
         self.done: asyncio.Future[None] = self._loop.create_future()

@@ -173,6 +173,7 @@ class Fills:
             self._known.pop(wanted.digest, None)
             self._running -= 1
             if not self._closed:
+                self._grew(fill.fetched)
                 self._run_waiting()
 
     async def _bring(self, fill: Fill) -> None:
@@ -209,6 +210,7 @@ class Fills:
 
         def arrived(count: int) -> None:
             self._figures.fetched[host] += count
+            fill.fetched += count
 
         attempt = Attempt(partial, wanted.size, arrived)
         problem: RegistryError | None = Unavailable("the registry is stopping")
@@ -230,7 +232,6 @@ class Fills:
                 await partial.release()
         fill.open(attempt)
         await partial.commit()
-        self._grew(partial.offset)
         fetched = partial.offset - attempt.begin
         self._brought.remember(wanted.digest, (time.monotonic(), fetched))
 

@@ -37,6 +37,7 @@ class FakeStore:
         self.used: dict[str, float] = {}
         self.pinned: dict[str, Held] = {}
         self.in_use: set[str] = set()
+        self.partial: dict[str, int] = {}
         self.asked: list[tuple[list[Digest], float]] = []
         self.walks = 0
 
@@ -59,11 +60,25 @@ class FakeStore:
         self.pinned[repository] = Held(Digest.of(raw), mediatypes.OCI_MANIFEST, raw)
         self.cached -= set(names)
 
+    async def partials(self) -> dict[Digest, int]:
+        """What came of downloads."""
+        return {blob(name): size for name, size in self.partial.items()}
+
     def repository(self, name: RepositoryName) -> Any:
-        """The repository, of which only manifests are asked for."""
+        """The repository, of which only manifests and downloads are asked for."""
         store = self
 
+        class Partial:
+            def __init__(self, digest: Digest) -> None:
+                self.digest = digest
+
+            async def discard(self) -> None:
+                (name,) = (one for one in store.partial if blob(one) == self.digest)
+                del store.partial[name]
+
         class Repository:
+            partial = Partial
+
             async def manifest(self, want: Digest) -> Held:
                 held = store.pinned.get(name.text)
                 if held is None or held.digest != want:
@@ -139,6 +154,19 @@ async def test_what_never_goes(store: FakeStore) -> None:
     assert gone == [blob("e"), blob("f"), blob("g")]
 
 
+async def test_downloads_that_stopped(store: FakeStore) -> None:
+    """What came of them counts, and goes before what is whole; what goes on stays."""
+    store.hold("docker.io/a", *"abcde")
+    store.partial = {"x": 30, "busy": 30, "y": 30}
+    assert await budget_of(store, 140, in_flight=["busy"]).enforce() == 0
+    assert await budget_of(store, 130, in_flight=["busy"]).enforce() == 30
+    assert store.partial.keys() == {"busy", "y"}
+    assert store.asked == [([], 60.0)]
+    assert await budget_of(store, 60, in_flight=["busy"]).enforce() == 60
+    assert store.partial.keys() == {"busy"}
+    assert set(store.sizes["docker.io/a"]) == {"d", "e"}
+
+
 async def test_shared_is_counted_once(store: FakeStore) -> None:
     """A blob that two repositories hold is one file."""
     store.hold("docker.io/a", "a", "b")
@@ -176,7 +204,7 @@ async def test_what_is_in_use_goes_later(store: FakeStore, monkeypatch: pytest.M
     await asyncio.sleep(0.02)
     assert len(store.sizes["docker.io/a"]) == 5
     store.in_use.clear()
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(0.5)
     assert set(store.sizes["docker.io/a"]) == {"d", "e"}
     walks = store.walks
     await asyncio.sleep(0.1)
