@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from lreg.images.finding.names import as_image, is_template, joined
 from lreg.images.finding.trees import Text
+from lreg.oci.reference import is_host
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from lreg.images.finding.trees import Tree
     from lreg.oci.reference import Reference
 
-_REGISTRIES = ("registry", "hub", "imageRegistry", "registryUrl", "host")
+_REGISTRIES = ("registry", "hub", "imageRegistry", "registryUrl")
 _TAGS = ("tag", "imageTag", "version", "appVersion")
 _DIGESTS = ("digest", "sha", "sha256", "imageDigest")
 
@@ -25,7 +26,7 @@ class Defaults:
 
     Attributes:
         values: whether a chart's values are read, in which a group may lack its tag.
-        registry: `global.imageRegistry`.
+        registry: what stands before every name that has none: `imageRegistry`, `imageNamespace`.
         version: the chart's appVersion.
         hub: Istio's hub, of the nearest mapping that has one.
         tag: that mapping's tag.
@@ -39,11 +40,15 @@ class Defaults:
 
     def within(self, fields: Mapping[str, Tree]) -> Defaults:
         """Return them as they are inside of a mapping."""
+        found = self
         around = fields.get("global")
         for one in (around if isinstance(around, dict) else {}, fields):
             if (hub := _text(one, "hub")) and (tag := _text(one, "tag")):
-                self = replace(self, hub=hub, tag=tag)  # noqa: PLW0642 -- the innermost wins
-        return self
+                found = replace(found, hub=hub, tag=tag)
+            if self.values and (registry := _text(one, "imageRegistry")):
+                space = _text(one, "imageNamespace")
+                found = replace(found, registry=f"{registry}/{space}" if space else registry)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +76,7 @@ def group_in(fields: Mapping[str, Tree], key: str, defaults: Defaults) -> Group 
         key: under which it lies.
         defaults: what lies around it.
     """
-    name_key = _name_key(fields, defaults)
+    name_key = _name_key(fields, key, defaults)
     name = fields.get(name_key)
     if not isinstance(name, Text) or not name or is_template(name):
         return None
@@ -79,7 +84,7 @@ def group_in(fields: Mapping[str, Tree], key: str, defaults: Defaults) -> Group 
     tag_key, tag = _first(fields, _TAGS)
     digest_key, digest = _first(fields, _DIGESTS)
     used = {name_key, registry_key, tag_key, digest_key}
-    if name_key == "image" and "repository" in fields:
+    if name_key == "image" and _text(fields, "repository"):
         registry, used = _text(fields, "repository"), used | {"repository"}
     if defaults.hub and name_key == "image" and not registry:
         registry, tag = defaults.hub, tag or defaults.tag
@@ -94,13 +99,19 @@ def group_in(fields: Mapping[str, Tree], key: str, defaults: Defaults) -> Group 
     return Group(reference, name.line, frozenset(used - {""}), certain)
 
 
-def _name_key(fields: Mapping[str, Tree], defaults: Defaults) -> str:
+def _name_key(fields: Mapping[str, Tree], key: str, defaults: Defaults) -> str:
+    """Return the field that has the name of the image that they make, "" where none has."""
     image = _text(fields, "image")
-    if image and "/" not in image and ":" not in image:
-        apart = any(_text(fields, key) for key in ("repository", "registry", "hub"))
-        if apart or (defaults.hub and defaults.tag):
-            return "image"
-    return "repository" if _text(fields, "repository") else ""
+    is_whole = ":" in image or is_host(image.partition("/")[0])
+    apart = any(_text(fields, each) for each in ("registry", "hub"))
+    # A repository that is beside an image is the folder where it lies.
+    apart = apart or ("/" not in image and bool(_text(fields, "repository") or defaults.hub))
+    if image and apart and not is_whole:
+        return "image"
+    if _text(fields, "repository"):
+        return "repository"
+    named = defaults.values and defaults.registry and key.lower().endswith("image")
+    return "name" if named and _text(fields, "name") else ""
 
 
 def with_version(reference: Reference, fields: Mapping[str, Tree]) -> Reference:

@@ -146,6 +146,37 @@ def test_global_registry(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("no_programs")
 @pytest.mark.parametrize(
+    ("values", "image"),
+    [
+        # As in cert-manager's chart.
+        (
+            "{imageRegistry: quay.io, imageNamespace: jetstack, image: {name: controller}}",
+            "quay.io/jetstack/controller:7",
+        ),
+        # As in the Tigera operator's, and Calico's.
+        (
+            "tigeraOperator: {image: tigera/operator, version: v1, registry: quay.io}\n",
+            "quay.io/tigera/operator:v1",
+        ),
+        ("node: {image: node, registry: quay.io/calico}\n", "quay.io/calico/node:7"),
+        ("flannel: {image: docker.io/flannel/flannel, tag: v2}", "docker.io/flannel/flannel:v2"),
+        # As in Istio's.
+        ("{global: {hub: docker.io/i, tag: '1'}, pilot: {image: pilot}}", "docker.io/i/pilot:1"),
+        # As in Bitnami's.
+        (
+            "image: {registry: docker.io, repository: bitnami/nginx, tag: '1', digest: ''}",
+            "docker.io/bitnami/nginx:1",
+        ),
+    ],
+)  # fmt: skip
+def test_groups(tmp_path: Path, values: str, image: str) -> None:
+    """What fields make together in a chart's values is found, in every chart's own manner."""
+    write(tmp_path, {"Chart.yaml": "name: x\nappVersion: '7'\n", "values.yaml": values})
+    assert [need.image for need in find(Sources((str(tmp_path),)), {}).needs()] == [image]
+
+
+@pytest.mark.usefixtures("no_programs")
+@pytest.mark.parametrize(
     ("data", "why"),
     [
         (b"no tar", "it is no packed chart"),
