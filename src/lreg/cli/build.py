@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from lreg.cli.building import Build, Built
-    from lreg.images.sources import Source, Wishes
+    from lreg.images.building.sources import Source, Wishes
 
 _Pairs = tuple[tuple[str, str], ...]
 
@@ -161,11 +161,11 @@ def command(
     goes to buildah, BuildKit or docker. The last line on stdout is the image's tag.
     """
     from lreg.cli.building import Build, build  # noqa: PLC0415 -- `--help` needs none of it
-    from lreg.images.build import source_date_epoch  # noqa: PLC0415
-    from lreg.images.builders import Builder  # noqa: PLC0415
-    from lreg.images.layers import Recipe  # noqa: PLC0415
-    from lreg.images.packing import Compression  # noqa: PLC0415
-    from lreg.images.sources import Additions, Wishes  # noqa: PLC0415
+    from lreg.images.building.build import source_date_epoch  # noqa: PLC0415
+    from lreg.images.building.builders import Builder  # noqa: PLC0415
+    from lreg.images.building.layers import Recipe  # noqa: PLC0415
+    from lreg.images.building.packing import Compression  # noqa: PLC0415
+    from lreg.images.building.sources import Additions, Wishes  # noqa: PLC0415
 
     run = {"Cmd": cmd, "Entrypoint": entrypoint, "User": user, "WorkingDir": workdir}
     if env:
@@ -198,7 +198,7 @@ def _source(
     folder: Path | None, roots: tuple[str, ...], wishes: Wishes
 ) -> tuple[Source, str | None]:
     """Return what to build from, and what it calls itself."""
-    from lreg.images.sources import Roots, find_source  # noqa: PLC0415
+    from lreg.images.building.sources import Roots, find_source  # noqa: PLC0415
 
     if roots and folder:
         raise UsageError("give DIR or --from-dir, not both")

@@ -20,21 +20,21 @@ from lreg.cli.remote import Registries
 from lreg.client.copy import push_image
 from lreg.errors import UsageError
 from lreg.images.archive import open_archive
-from lreg.images.build import BuiltImage
-from lreg.images.builders import Builder, Order, builder_here, built_by
-from lreg.images.dockerfile.building import DockerfileSource
-from lreg.images.layout import write_archive, write_layout
-from lreg.images.sources import Additions, Work, build_image
-from lreg.images.staging import Staging
+from lreg.images.building.build import BuiltImage
+from lreg.images.building.builders import Builder, Order, builder_here, built_by
+from lreg.images.building.dockerfile.building import DockerfileSource
+from lreg.images.building.sources import Additions, Work, build_image
+from lreg.images.building.staging import Staging
+from lreg.images.carrying import Carried, carried_files, write_folder, write_tar
+from lreg.oci.reference import Reference
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lreg.images.layers import Recipe
-    from lreg.images.sources import Source
+    from lreg.images.building.layers import Recipe
+    from lreg.images.building.sources import Source
     from lreg.oci.digest import Digest
     from lreg.oci.platform import Platform
-    from lreg.oci.reference import Reference
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ async def _build(wanted: Build) -> Built:
                 make = partial(_image, wanted, work, stack)
                 image = await asyncio.to_thread(make)
                 if wanted.output:
-                    await asyncio.to_thread(_write, image, names, wanted.output)
+                    await asyncio.to_thread(_write, image, wanted.tags, wanted.output)
                 for name in names if wanted.push else ():
                     await _push(registries, image, name, quiet=wanted.quiet)
             return Built(
@@ -195,8 +195,18 @@ async def _push(registries: Registries, image: BuiltImage, name: Reference, *, q
         )
 
 
-def _write(image: BuiltImage, names: Sequence[Reference], output: str) -> None:
-    if os.path.isdir(output) or output.endswith(os.sep):
-        write_layout(image, names, Path(output))
-    else:
-        write_archive(image, names, Path(output))
+def _write(image: BuiltImage, tags: Sequence[str], output: str) -> None:
+    holds = {descriptor.digest: content for descriptor, content in image.contents()}
+    names = tuple(str(Registries.complete(Reference.parse(tag))) for tag in tags)
+    carried = Carried(names, image.manifests)
+    files = carried_files((carried,), lambda blob: holds[blob.digest].pieces())
+    part = f"{output}.part"
+    try:
+        if os.path.isdir(output) or output.endswith(os.sep):
+            write_folder(files, Path(output))
+            return
+        with open(part, "wb") as file:
+            write_tar(files, file)
+        os.replace(part, output)
+    except OSError as error:
+        raise UsageError(f"{output} can't be written: {error.strerror or error}") from error

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from lreg.client.copy import push_image
 from lreg.client.registry import Registry
-from lreg.images.build import source_date_epoch
-from lreg.images.source import ImageSource
-from lreg.images.sources import build
+from lreg.images.building.build import source_date_epoch
+from lreg.images.building.described import ImageSource
+from lreg.images.building.sources import build
 from lreg.oci.reference import Reference
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ async def push_example(url: str, folder: Path, *, ca: Path | None = None) -> Ref
 
     Args:
         url: of the registry.
-        folder: with an image.json (lreg.images.source).
+        folder: with an image.json (lreg.images.building.described).
         ca: the authority of the registry's certificate.
 
     Raises:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lreg.errors import LregError, UsageError
-from lreg.images.build import write_manifest
+from lreg.images.building.build import write_manifest
 from lreg.images.members import open_files
 from lreg.oci import mediatypes
 from lreg.oci.descriptor import Descriptor

@@ -38,7 +38,7 @@ class Carried:
     """An image that is to be carried.
 
     Attributes:
-        names: what it is called: references with a tag, or with a digest.
+        names: what it is called, if anything: references with a tag, or with a digest.
         manifests: what it consists of, children before their index, the whole last.
     """
 
@@ -140,9 +140,9 @@ def _index(images: Sequence[Carried], since: Mapping[Digest, str]) -> bytes:
         "schemaVersion": 2,
         "mediaType": mediatypes.OCI_INDEX,
         "manifests": [
-            image.root.descriptor.to_json() | {"annotations": _called(name)}
+            image.root.descriptor.to_json() | _called(name)
             for image in images
-            for name in image.names
+            for name in image.names or [""]
         ],
     }
     if since:
@@ -151,8 +151,11 @@ def _index(images: Sequence[Carried], since: Mapping[Digest, str]) -> bytes:
     return _json(fields)
 
 
-def _called(name: str) -> dict[str, str]:
-    return {REF_NAME: name, CONTAINERD_NAME: str(Reference.parse(name).familiar())}
+def _called(name: str) -> dict[str, Any]:
+    if not name:
+        return {}
+    containerds = str(Reference.parse(name).familiar())
+    return {"annotations": {REF_NAME: name, CONTAINERD_NAME: containerds}}
 
 
 def _docker_images(

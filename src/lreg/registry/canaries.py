@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from lreg.admin.values import CANARY, Sighting
 from lreg.errors import BlobUnknown, Denied, ManifestUnknown
-from lreg.images.build import write_manifest
+from lreg.images.building.build import write_manifest
 from lreg.oci import mediatypes
 from lreg.oci.descriptor import Descriptor
 from lreg.oci.digest import Digest

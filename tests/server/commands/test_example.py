@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from lreg.images.source import ImageSource
-from lreg.images.sources import build
+from lreg.images.building.described import ImageSource
+from lreg.images.building.sources import build
 from tests.server.commands.conftest import lreg_of
 from tests.support.registries import Running, start_lreg
 

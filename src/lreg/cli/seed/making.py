@@ -64,7 +64,7 @@ def _named(folder: Path, manifest: str) -> str:
     Raises:
         UsageError: it has a Dockerfile, which names no tag, or no good manifest.json.
     """
-    from lreg.images.xcluster import Overlay  # noqa: PLC0415 -- the help needs none of it
+    from lreg.images.building.xcluster import Overlay  # noqa: PLC0415 -- the help needs none of it
 
     if (folder / "Dockerfile").exists():
         raise UsageError(f"{folder} has a Dockerfile: say what the image is called by --tag=")

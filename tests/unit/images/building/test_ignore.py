@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lreg.errors import UsageError
-from lreg.images.context.ignore import Ignore
-from lreg.images.context.patterns import name_pattern
+from lreg.images.building.context.ignore import Ignore
+from lreg.images.building.context.patterns import name_pattern
 
 NAMES = st.text(string.ascii_lowercase + ".-_", min_size=1, max_size=6).filter(
     lambda name: name not in (".", "..")

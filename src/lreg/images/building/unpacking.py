@@ -6,16 +6,16 @@ import posixpath
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from lreg.images.building.layers import LayerFile
 from lreg.images.contents.entries import read_entries
-from lreg.images.layers import LayerFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from lreg.images.building.draft import Draft
+    from lreg.images.building.staging import Staging
     from lreg.images.contents.entries import Entry
     from lreg.images.contents.unpacking import Plain
-    from lreg.images.draft import Draft
-    from lreg.images.staging import Staging
 
 
 def unpack(

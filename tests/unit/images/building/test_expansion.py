@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lreg.errors import UsageError
-from lreg.images.dockerfile.expansion import expand, expand_text, expand_words
+from lreg.images.building.dockerfile.expansion import expand, expand_text, expand_words
 
 VARIABLES = {"A": "one", "B": "two words", "EMPTY": "", "V": "1.2.3", "_x1": "under"}
 

@@ -9,21 +9,21 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
 from lreg.errors import UsageError
+from lreg.images.building.context.ignore import Ignore
+from lreg.images.building.context.patterns import is_pattern, name_pattern
+from lreg.images.building.draft import ROOT, Owner
+from lreg.images.building.layers import LayerFile
+from lreg.images.building.unpacking import unpack
 from lreg.images.contents.entries import Entry
 from lreg.images.contents.unpacking import Plain
-from lreg.images.context.ignore import Ignore
-from lreg.images.context.patterns import is_pattern, name_pattern
-from lreg.images.draft import ROOT, Owner
-from lreg.images.layers import LayerFile
-from lreg.images.unpacking import unpack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from lreg.images.draft import Draft
+    from lreg.images.building.draft import Draft
+    from lreg.images.building.root import Root
+    from lreg.images.building.staging import Staging
     from lreg.images.members import Member
-    from lreg.images.root import Root
-    from lreg.images.staging import Staging
 
 
 _TEXT = Entry("", stat.S_IFREG | 0o644, 0, 0)

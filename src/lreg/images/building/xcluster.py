@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
 from lreg.errors import LregError, UsageError
-from lreg.images.build import Part
-from lreg.images.config import ImageConfig
+from lreg.images.building.build import Part
+from lreg.images.building.config import ImageConfig
+from lreg.images.building.draft import Draft
+from lreg.images.building.layers import write_layer
+from lreg.images.building.root import Root
+from lreg.images.building.unpacking import unpack
 from lreg.images.contents.unpacking import Plain
-from lreg.images.draft import Draft
-from lreg.images.layers import write_layer
-from lreg.images.root import Root
-from lreg.images.unpacking import unpack
 from lreg.oci.platform import Platform
 from lreg.oci.reference import Reference
 
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from lreg.images.layers import Recipe
-    from lreg.images.staging import Staging
+    from lreg.images.building.layers import Recipe
+    from lreg.images.building.staging import Staging
 
 _PIECE = 1 << 20
 

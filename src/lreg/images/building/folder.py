@@ -9,8 +9,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from lreg.errors import UsageError
+from lreg.images.building.layers import LayerFile
 from lreg.images.contents.entries import Entry
-from lreg.images.layers import LayerFile
 from lreg.images.members import Member
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from lreg.images.dockerfile.lines import Heredoc, Statement
+    from lreg.images.building.dockerfile.lines import Heredoc, Statement
 
 
 @dataclass(frozen=True, slots=True)

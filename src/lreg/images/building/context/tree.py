@@ -7,9 +7,9 @@ import posixpath
 from typing import TYPE_CHECKING
 
 from lreg.errors import UsageError
-from lreg.images.context.ignore import Ignore
-from lreg.images.folder import found_at
-from lreg.images.root import Root
+from lreg.images.building.context.ignore import Ignore
+from lreg.images.building.folder import found_at
+from lreg.images.building.root import Root
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

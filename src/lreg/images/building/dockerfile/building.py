@@ -9,24 +9,24 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from lreg.errors import LregError, UsageError
-from lreg.images.build import Part
-from lreg.images.context.tree import Context, read_ignore
-from lreg.images.dockerfile.expansion import expand
-from lreg.images.dockerfile.instructions import Arg, Copy, Run
-from lreg.images.dockerfile.lines import read_statements
-from lreg.images.dockerfile.parser import needs_network, parse, parse_statement
-from lreg.images.dockerfile.stage import StageImage
-from lreg.images.dockerfile.steps import Steps
-from lreg.images.xcluster import write_context
+from lreg.images.building.build import Part
+from lreg.images.building.context.tree import Context, read_ignore
+from lreg.images.building.dockerfile.expansion import expand
+from lreg.images.building.dockerfile.instructions import Arg, Copy, Run
+from lreg.images.building.dockerfile.lines import read_statements
+from lreg.images.building.dockerfile.parser import needs_network, parse, parse_statement
+from lreg.images.building.dockerfile.stage import StageImage
+from lreg.images.building.dockerfile.steps import Steps
+from lreg.images.building.xcluster import write_context
 from lreg.oci.platform import Platform
 from lreg.oci.reference import Reference
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from lreg.images.dockerfile.copying import Origin
-    from lreg.images.dockerfile.instructions import Dockerfile, Instruction, Stage
-    from lreg.images.sources import Work
+    from lreg.images.building.dockerfile.copying import Origin
+    from lreg.images.building.dockerfile.instructions import Dockerfile, Instruction, Stage
+    from lreg.images.building.sources import Work
 
 _SCRATCH = "scratch"
 

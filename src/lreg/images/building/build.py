@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from lreg.errors import UsageError
-from lreg.images.layers import BuiltLayer
+from lreg.images.building.layers import BuiltLayer
 from lreg.oci import mediatypes
 from lreg.oci.descriptor import Descriptor
 from lreg.oci.digest import Digest
@@ -19,10 +19,10 @@ from lreg.oci.manifest import Manifest
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from lreg.images.base import BaseBlob
-    from lreg.images.config import ImageConfig
+    from lreg.images.building.base import BaseBlob
+    from lreg.images.building.config import ImageConfig
+    from lreg.images.building.staging import Staging
     from lreg.images.members import Member
-    from lreg.images.staging import Staging
     from lreg.oci.platform import Platform
 
 

@@ -10,7 +10,7 @@ import subprocess
 import pytest
 import zstandard
 
-from lreg.images.packing import Compression, packer
+from lreg.images.building.packing import Compression, packer
 from tests.support.images import noise
 
 TEXT = b"".join(b"%d bottles of beer on the wall\n" % number for number in range(100_000))

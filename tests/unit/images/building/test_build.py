@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from lreg.errors import UsageError
-from lreg.images.build import source_date_epoch
-from lreg.images.source import ImageSource
-from lreg.images.sources import build
+from lreg.images.building.build import source_date_epoch
+from lreg.images.building.described import ImageSource
+from lreg.images.building.sources import build
 from lreg.oci.digest import Digest
 from lreg.oci.mediatypes import OCI_INDEX, OCI_MANIFEST
 from lreg.oci.platform import Platform
@@ -26,7 +26,7 @@ from lreg.oci.platform import Platform
 if TYPE_CHECKING:
     from lreg.images.members import Member
 
-HELLO = Path(__file__).parents[3] / "examples" / "hello"
+HELLO = Path(__file__).parents[4] / "examples" / "hello"
 
 
 def write_source(folder: Path, **fields: object) -> ImageSource:

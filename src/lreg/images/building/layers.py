@@ -7,17 +7,17 @@ import tarfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lreg.images.packing import Compression, packer
+from lreg.images.building.packing import Compression, packer
 from lreg.oci.descriptor import Descriptor
 from lreg.oci.digest import Algorithm, Digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from lreg.images.building.packing import Writer
+    from lreg.images.building.staging import Staging
     from lreg.images.contents.entries import Entry
     from lreg.images.members import Member
-    from lreg.images.packing import Writer
-    from lreg.images.staging import Staging
 
 _TYPES = {
     stat.S_IFREG: tarfile.REGTYPE,

@@ -9,16 +9,16 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from lreg.errors import UsageError
+from lreg.images.building.folder import unfit
+from lreg.images.building.layers import LayerFile
 from lreg.images.contents.entries import Entry
 from lreg.images.contents.tree import WHITEOUT
-from lreg.images.folder import unfit
-from lreg.images.layers import LayerFile
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator
 
+    from lreg.images.building.root import Root
     from lreg.images.members import Member
-    from lreg.images.root import Root
 
 _FOLDER_MODE = 0o755
 

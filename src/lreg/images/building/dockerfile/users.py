@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lreg.errors import UsageError
-from lreg.images.draft import Owner
+from lreg.images.building.draft import Owner
 
 if TYPE_CHECKING:
-    from lreg.images.dockerfile.copying import Origin
+    from lreg.images.building.dockerfile.copying import Origin
 
 _MOST = 1 << 20
 

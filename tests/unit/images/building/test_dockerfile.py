@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lreg.errors import UsageError
-from lreg.images.dockerfile.instructions import (
+from lreg.images.building.dockerfile.instructions import (
     Command,
     Copy,
     From,
@@ -17,9 +17,9 @@ from lreg.images.dockerfile.instructions import (
     Pairs,
     Words,
 )
-from lreg.images.dockerfile.lines import read_statements
-from lreg.images.dockerfile.modes import parse_mode
-from lreg.images.dockerfile.parser import parse
+from lreg.images.building.dockerfile.lines import read_statements
+from lreg.images.building.dockerfile.modes import parse_mode
+from lreg.images.building.dockerfile.parser import parse
 
 
 def only(text: str) -> Instruction:

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from lreg.errors import UsageError
-from lreg.images.dockerfile.instructions import (
+from lreg.images.building.dockerfile.instructions import (
     Arg,
     Command,
     Copy,
@@ -21,8 +21,8 @@ from lreg.images.dockerfile.instructions import (
     Text,
     Words,
 )
-from lreg.images.dockerfile.lines import read_statements
-from lreg.images.dockerfile.words import (
+from lreg.images.building.dockerfile.lines import read_statements
+from lreg.images.building.dockerfile.words import (
     json_words,
     pairs,
     split_flags,
@@ -33,7 +33,7 @@ from lreg.images.dockerfile.words import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from lreg.images.dockerfile.lines import Statement
+    from lreg.images.building.dockerfile.lines import Statement
 
 _STAGE_NAME = re.compile(r"[a-z][a-z0-9-_.]*")
 _DURATION = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from lreg.errors import UsageError
-from lreg.images.context.patterns import path_pattern
+from lreg.images.building.context.patterns import path_pattern
 
 if TYPE_CHECKING:
     import re

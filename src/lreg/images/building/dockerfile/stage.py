@@ -6,22 +6,22 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lreg.errors import LregError, UsageError
-from lreg.images.base import BaseBlob
-from lreg.images.config import ImageConfig
+from lreg.images.building.base import BaseBlob
+from lreg.images.building.config import ImageConfig
+from lreg.images.building.draft import Draft
+from lreg.images.building.layers import BuiltLayer, write_layer
+from lreg.images.building.root import Root
 from lreg.images.contents.entries import read_entries
 from lreg.images.contents.layers import Layers
-from lreg.images.draft import Draft
-from lreg.images.layers import BuiltLayer, write_layer
-from lreg.images.root import Root
 from lreg.oci import mediatypes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from lreg.images.base import Base
+    from lreg.images.building.base import Base
+    from lreg.images.building.sources import Work
     from lreg.images.contents.entries import Entry
     from lreg.images.members import Member
-    from lreg.images.sources import Work
     from lreg.oci.descriptor import Descriptor
     from lreg.oci.platform import Platform
 

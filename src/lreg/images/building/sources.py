@@ -7,23 +7,23 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from lreg.errors import UsageError
-from lreg.images.base import NoBases
-from lreg.images.build import Part, put_together
-from lreg.images.config import ImageConfig
-from lreg.images.dockerfile.building import DockerfileSource
-from lreg.images.folder import folder_files, plain_mode
-from lreg.images.layers import Recipe, write_layer
-from lreg.images.source import ImageSource
-from lreg.images.staging import Staging
-from lreg.images.xcluster import Overlay, has_script, overlay_part
+from lreg.images.building.base import NoBases
+from lreg.images.building.build import Part, put_together
+from lreg.images.building.config import ImageConfig
+from lreg.images.building.described import ImageSource
+from lreg.images.building.dockerfile.building import DockerfileSource
+from lreg.images.building.folder import folder_files, plain_mode
+from lreg.images.building.layers import Recipe, write_layer
+from lreg.images.building.staging import Staging
+from lreg.images.building.xcluster import Overlay, has_script, overlay_part
 from lreg.oci.platform import Platform
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from lreg.images.base import Bases
-    from lreg.images.build import BuiltImage
+    from lreg.images.building.base import Bases
+    from lreg.images.building.build import BuiltImage
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,10 @@ import signal
 from typing import TYPE_CHECKING, Any
 
 from lreg.errors import LregError, UsageError
-from lreg.images.context.ignore import Ignore
-from lreg.images.dockerfile.copying import Copying, copy_files, put_text
-from lreg.images.dockerfile.expansion import expand, expand_text, expand_words
-from lreg.images.dockerfile.instructions import (
+from lreg.images.building.context.ignore import Ignore
+from lreg.images.building.dockerfile.copying import Copying, copy_files, put_text
+from lreg.images.building.dockerfile.expansion import expand, expand_text, expand_words
+from lreg.images.building.dockerfile.instructions import (
     Arg,
     Command,
     Copy,
@@ -21,18 +21,18 @@ from lreg.images.dockerfile.instructions import (
     Text,
     Words,
 )
-from lreg.images.dockerfile.modes import parse_mode
-from lreg.images.dockerfile.users import owner_of
-from lreg.images.draft import ROOT
+from lreg.images.building.dockerfile.modes import parse_mode
+from lreg.images.building.dockerfile.users import owner_of
+from lreg.images.building.draft import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from lreg.images.dockerfile.copying import Origin
-    from lreg.images.dockerfile.instructions import Instruction
-    from lreg.images.dockerfile.stage import StageImage
-    from lreg.images.draft import Owner
-    from lreg.images.staging import Staging
+    from lreg.images.building.dockerfile.copying import Origin
+    from lreg.images.building.dockerfile.instructions import Instruction
+    from lreg.images.building.dockerfile.stage import StageImage
+    from lreg.images.building.draft import Owner
+    from lreg.images.building.staging import Staging
 
 _PORT = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?(?:/(tcp|udp|sctp))?", re.IGNORECASE)
 _SHELL = ["/bin/sh", "-c"]
