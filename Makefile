@@ -1,7 +1,7 @@
 # Everything works from a fresh checkout: what is missing is installed first, into .venv.
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-quick check conformance bench reference constraints clean
+.PHONY: help install run test test-quick check conformance bench reference matrix constraints clean
 
 # The newest Python here that is new enough.
 ifndef PYTHON
@@ -22,6 +22,7 @@ help:
 	@echo "make conformance  run the official OCI suite (needs Go)"
 	@echo "make bench        measure beside other registries (needs Go)"
 	@echo "make reference    write docs/reference.md anew"
+	@echo "make matrix       try every runtime, write docs/runtimes.md anew"
 	@echo "make clean        remove what these made; never a store"
 
 install: $(READY)
@@ -62,6 +63,10 @@ bench: $(READY)
 
 reference: $(READY)
 	$(BIN)/python -m lreg.cli.reference > docs/reference.md
+
+matrix: $(READY)
+	@tests/install-clients
+	LREG_PAGE=write $(BIN)/pytest tests/nodes/test_matrix.py
 
 # The versions that the tests ran with: in a venv of its own, so that nothing else gets in.
 constraints:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
-import os
 import threading
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from tests.support.cluster import enter
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
 T = TypeVar("T")
 S = TypeVar("S", bound=AbstractAsyncContextManager[Any])
-_CLONE_NEWNET = 0x40000000  # setns(2); Python has it from 3.12 on
 
 
 class Stage:
@@ -56,19 +55,8 @@ class Stage:
 
     def _run(self) -> None:
         if self._network:
-            _enter(self._network)
+            enter(self._network)
         self._loop.run_forever()
 
     def _do(self, action: Coroutine[object, object, T]) -> T:
         return asyncio.run_coroutine_threadsafe(action, self._loop).result(30)
-
-
-def _enter(network: str) -> None:
-    """Move this thread, and no other, to a network namespace."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    namespace = os.open(network, os.O_RDONLY)
-    try:
-        if libc.setns(namespace, _CLONE_NEWNET):
-            raise OSError(ctypes.get_errno(), f"can't enter {network}")
-    finally:
-        os.close(namespace)

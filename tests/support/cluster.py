@@ -6,6 +6,7 @@ one: nothing has to be taken down, and nothing stays after a crash.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 from pathlib import Path
@@ -19,7 +20,11 @@ if TYPE_CHECKING:
 # Ends when the thread that started it does.
 _MORTAL = ("setpriv", "--pdeathsig", "KILL", "--")
 _APART = ("unshare", "--propagation=private", "--pid", "--fork", "--kill-child", "--mount-proc")
+_CLONE_NEWNET = 0x40000000  # setns(2); Python has it from 3.12 on
 _BRIDGE = "cluster"
+_OWN_PROGRAMS = "/run/bin"
+_TOLD = "run/systemctl.told"
+_HOME = "/run/root"  # not /root: this Python may lie there
 
 
 class Namespaces:
@@ -109,8 +114,9 @@ class Node(Namespaces):
         self.addresses = (f"10.77.0.{number}", f"fd77::{number:x}")
         super().__init__(folder, _filesystems(folder, disk))
         self.root = Path(f"/proc/{self.pid}/root")
-        path = ":".join([*(str(each.parent) for each in programs), os.environ["PATH"]])
-        self._env = clean_environment(Path("/root"), XDG_RUNTIME_DIR="/run", PATH=path)
+        own = (_OWN_PROGRAMS, *(str(each.parent) for each in programs))
+        path = ":".join([*own, os.environ["PATH"]])
+        self._env = clean_environment(Path(_HOME), XDG_RUNTIME_DIR="/run", PATH=path)
         self._connect(outside, number)
         self._settle(outside)
 
@@ -136,6 +142,10 @@ class Node(Namespaces):
         self.write("etc/hosts", "127.0.0.1 localhost\n::1 localhost\n")
         self.write("etc/resolv.conf", f"nameserver {outside.address}\noptions attempts:1\n")
         self.write("etc/nsswitch.conf", "hosts: files dns\n")
+        # No systemd runs here: who started a daemon restarts it.
+        self.write("run/bin/systemctl", f'#!/bin/sh\necho "$@" >>/{_TOLD}\n')
+        self.file("run/bin/systemctl").chmod(0o755)
+        self.write(_TOLD, "")
 
     @property
     def inside(self) -> tuple[str, ...]:
@@ -151,6 +161,13 @@ class Node(Namespaces):
     def attempt(self, *argv: str, **env: str) -> Said:
         """Run a program on it, whatever comes."""
         return attempt(*self.inside, *argv, env=self._env | env)
+
+    def told_systemd(self) -> list[str]:
+        """Return what systemd was told to do since this was asked last: `restart`, say."""
+        told = self.file(_TOLD)
+        verbs = [line.split()[0] for line in told.read_text().splitlines()]
+        told.write_text("")
+        return verbs
 
     def start(self, *argv: str, **env: str) -> Daemon:
         """Start a program on it that stays."""
@@ -190,15 +207,30 @@ def _filesystems(folder: Path, disk: Path | None) -> str:
     """Return the script by which a node gets its own of what a runtime reads and writes."""
     own = folder / "own"
     library = f"mount --bind {disk} /var/lib" if disk else "mount -t tmpfs tmpfs /var/lib"
-    overlay = f"lowerdir=/etc,upperdir={own}/etc,workdir={own}/work"
+    # This Python, or the checkout, may lie below /opt.
     return f"""\
     mkdir {own}
     mount -t tmpfs tmpfs {own}
-    mkdir {own}/etc {own}/work
-    mount -t overlay overlay -o {overlay} /etc
+    for each in etc opt; do
+      upper={own}/$each
+      mkdir $upper $upper-work
+      mount -t overlay overlay -o lowerdir=/$each,upperdir=$upper,workdir=$upper-work /$each
+    done
     {library}
-    for each in /run /opt /root /usr/local/share/ca-certificates /var/log; do
+    for each in /run /usr/local/share/ca-certificates /var/log; do
       mkdir -p $each
       mount -t tmpfs -o mode=755 tmpfs $each
     done
+    mkdir {_HOME}
     """
+
+
+def enter(network: str) -> None:
+    """Move this thread, and no other, to a network namespace."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    namespace = os.open(network, os.O_RDONLY)
+    try:
+        if libc.setns(namespace, _CLONE_NEWNET):
+            raise OSError(ctypes.get_errno(), f"can't enter {network}")
+    finally:
+        os.close(namespace)

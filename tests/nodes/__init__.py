@@ -1,0 +1,1 @@
+"""Real runtimes as a cluster's nodes: told by `lreg node apply`, and pulling from lreg alone."""
