@@ -111,7 +111,7 @@ def main(arguments: list[str]) -> int:
     minutes = (time.monotonic() - began) / 60
     versions = {
         name: version
-        for name, version in versions.items()
+        for name, version in (versions | run.columns).items()
         if any(name in row.figures for row in rows)
     }
     text = report.markdown(rows, versions, missing, _facts(chosen, minutes))

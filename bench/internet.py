@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import queue
 import socket
 import subprocess
 import sys
@@ -76,12 +77,14 @@ class Internet:
         folder: for its files.
         image: what it serves.
         rate: bytes a second for all who come through its line together, or None for no limit.
+        latency: how many seconds an answer takes to arrive through that line.
     """
 
-    def __init__(self, folder: Path, image: Image, rate: int | None) -> None:
+    def __init__(self, folder: Path, image: Image, rate: int | None, latency: float = 0) -> None:
         self._folder = folder
         self._image = image
         self._rate = rate
+        self._latency = latency
         self._log = folder / "access.log"
         self._processes: list[subprocess.Popen[bytes]] = []
         self._read = 0
@@ -103,7 +106,7 @@ class Internet:
         if self._rate is not None:
             behind, self.port = self.port, _free_port()
             line = [sys.executable, "-m", "bench.internet"]
-            self._run([*line, str(self.port), str(behind), str(self._rate)])
+            self._run([*line, *map(str, (self.port, behind, self._rate, self._latency))])
             _await_answer(self.port)
         return self
 
@@ -200,27 +203,62 @@ class Line:
         time.sleep(wait)
 
 
-def relay(port: int, behind: int, rate: int) -> None:
-    """Pass bytes between clients and the server behind, down to them at ``rate`` in all."""
+def relay(port: int, behind: int, rate: int, latency: float) -> None:
+    """Pass bytes between clients and the server behind.
+
+    Args:
+        port: where clients come.
+        behind: where the server is.
+        rate: bytes a second down to all clients together.
+        latency: seconds until what the server sends arrives, and until a connection is there.
+    """
     line = Line(rate)
     with socket.create_server((HOST, port), backlog=256) as listener:
         while True:
             client, _ = listener.accept()
-            server = socket.create_connection((HOST, behind))
-            for source, target, slow in ((client, server, None), (server, client, line)):
-                threading.Thread(target=_pass, args=(source, target, slow), daemon=True).start()
+            threading.Thread(
+                target=_serve, args=(client, behind, line, latency), daemon=True
+            ).start()
 
 
-def _pass(source: socket.socket, target: socket.socket, line: Line | None) -> None:
+def _serve(client: socket.socket, behind: int, line: Line, latency: float) -> None:
+    time.sleep(latency)
+    server = socket.create_connection((HOST, behind))
+    threading.Thread(target=_pass, args=(client, server), daemon=True).start()
+    # As much as is on its way when the line is full, and no more.
+    under_way: queue.Queue[tuple[float, bytes]] = queue.Queue(64)
+    threading.Thread(target=_take, args=(server, under_way, latency), daemon=True).start()
+    with contextlib.suppress(OSError):
+        while (arrival := under_way.get())[1]:
+            time.sleep(max(0, arrival[0] - time.monotonic()))
+            line.take(len(arrival[1]))
+            client.sendall(arrival[1])
+    _shut(client, server)
+
+
+def _take(
+    server: socket.socket, under_way: queue.Queue[tuple[float, bytes]], latency: float
+) -> None:
+    data = b"-"
+    while data:
+        data = b""
+        with contextlib.suppress(OSError):
+            data = server.recv(_PIECE)
+        under_way.put((time.monotonic() + latency, data))
+
+
+def _pass(source: socket.socket, target: socket.socket) -> None:
     with contextlib.suppress(OSError):
         while data := source.recv(_PIECE):
-            if line:
-                line.take(len(data))
             target.sendall(data)
-    for sock in (source, target):
+    _shut(source, target)
+
+
+def _shut(*sockets: socket.socket) -> None:
+    for sock in sockets:
         with contextlib.suppress(OSError):
             sock.shutdown(socket.SHUT_RDWR)
 
 
 if __name__ == "__main__":
-    relay(*map(int, sys.argv[1:4]))
+    relay(*map(int, sys.argv[1:4]), *map(float, sys.argv[4:]))

@@ -44,6 +44,7 @@ class Run:
         self.peers = tuple(peers)
         self.copiers = tuple(copiers)
         self.quick = quick
+        self.columns: dict[str, str] = {}  # what a load measures besides, and in which version
         self.seconds = 0.5 if quick else 1.5
         self.content = contents.make(folder / "content", scale=16 if quick else 1)
         self._stocked: set[type[Server]] = set()

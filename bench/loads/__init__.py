@@ -11,6 +11,7 @@ from bench.loads import (
     copies,
     listings,
     memory,
+    nodes,
     pushes,
     small,
     starting,
@@ -37,5 +38,6 @@ LOADS: dict[str, Callable[[Run], Iterator[Row]]] = {
     "through": through.measure,
     "copies": copies.measure,
     "carrying": carrying.measure,
+    "nodes": nodes.measure,
 }
 """By the name that ``--only`` takes, in the report's order."""
