@@ -102,11 +102,9 @@ def config_toml(draw: st.DrawFn) -> str:
     tables.append((("plugins", "io.containerd.gc.v1.scheduler"), draw(some)))
     text = _between(draw) + _settings(top, draw)
     deeper = draw(st.booleans())
-    tables = draw(st.permutations(tables))
     if draw(st.booleans()):
-        # tomlkit can't have it after what is in it, and apply then refuses the file.
-        tables.insert(0, (("plugins",), {}))
-    for path_, values in tables:
+        tables.append((("plugins",), {}))
+    for path_, values in draw(st.permutations(tables)):
         indent = "  " * (len(path_) - 1) if deeper else ""
         name = ".".join([path_[0], *(_key(each, draw) for each in path_[1:])])
         text += f"{_between(draw)}{indent}[{name}]{draw(_COMMENT)}\n"

@@ -232,3 +232,9 @@ def test_a_host_that_is_lreg_already(tmp_path: Path) -> None:
     host = read(tmp_path, HUB)["host"]["https://10.0.0.1:5000"]
     assert set(host["capabilities"]) == {"pull", "resolve"}
     assert host["ca"] == "/etc/containerd/lreg-ca.crt"
+
+
+def test_a_file_for_all_hosts_is_hidden(tmp_path: Path) -> None:
+    """A note says for which hosts the owner's file for all hosts is not read any more."""
+    done = tell(tmp_path, {f"{CERTS[1:]}/_default/hosts.toml": '[host."https://all.corp"]\n'})
+    assert any("_default/hosts.toml is not read for docker.io any more" in n for n in done.notes)

@@ -53,9 +53,12 @@ def _with_one_hosts_file(runtimes: Iterable[Sequence[NodeFile]]) -> Iterator[lis
 
 def _merged(file: NodeFile, text: str | None, draft: Draft) -> str:
     where = draft.where(file.path)
+    is_hosts = os.path.basename(file.path) == hosts_toml.NAME
+    if text is None and is_hosts:
+        hosts_toml.note_hidden(file.path, draft)
     if text is None or not text.strip():
         return file.text
-    if os.path.basename(file.path) == hosts_toml.NAME:
+    if is_hosts:
         return hosts_toml.merged(text, file.text, where, draft.notes)
     match file.merge:
         case Merge.OWN:

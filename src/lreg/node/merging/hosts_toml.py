@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,8 @@ from lreg.node.plan import Merge
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from lreg.node.merging.draft import Draft
 
 NAME = "hosts.toml"
 _HOST = re.compile(r"^[ \t]*\[\s*host\b", re.MULTILINE)
@@ -46,6 +49,16 @@ def merged(text: str, ours_text: str, where: str, notes: list[str]) -> str:
     wanted = combined(theirs, ours, where)
     result = edited(text, Merge.TOML, wanted, where)
     return _with_hosts(result, new, wanted, where) if new else result
+
+
+def note_hidden(path: str, draft: Draft) -> None:
+    """Note it where a new file for a host hides the owner's one for all hosts."""
+    folder, host = os.path.split(os.path.dirname(path))
+    default = os.path.join(folder, "_default", NAME)
+    if draft.read(default) is not None:
+        draft.notes.append(
+            f"{draft.where(default)} is not read for {host} any more, which has a file of its own"
+        )
 
 
 def _to_be_first(ours: dict[str, Any], theirs: Mapping[str, Any], where: str) -> dict[str, Any]:
