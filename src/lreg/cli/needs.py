@@ -35,13 +35,16 @@ def source_options(function: F) -> F:
         cluster: bool,
         kubeconfig: Path | None,
         context: str,
+        no_render: bool,
         **options: Any,
     ) -> Any:
         from lreg.images.finding.cluster import Cluster  # noqa: PLC0415 -- `--help` needs no YAML
         from lreg.images.finding.sources import Sources  # noqa: PLC0415
 
         asked = Cluster(kubeconfig, context) if cluster or kubeconfig or context else None
-        return function(*args, sources=Sources(path, values, kubeadm, asked), **options)
+        return function(
+            *args, sources=Sources(path, values, kubeadm, asked, not no_render), **options
+        )
 
     decorated: Any = wrapped
     for option in reversed(_OPTIONS):
@@ -72,6 +75,11 @@ _OPTIONS = (
         help="How to reach that cluster.  [default: as kubectl]",
     ),
     click.option("--context", default="", metavar="NAME", help="Which context of the kubeconfig."),
+    click.option(
+        "--no-render",
+        is_flag=True,
+        help="Run neither kustomize nor helm: read what is theirs as it stands.",
+    ),
     click.option("--only-sure", is_flag=True, help="Leave out images that are guessed."),
     click.option(
         "--exclude",

@@ -75,11 +75,13 @@ def running_here() -> Running | None:
 def parse_target(text: str) -> Target:
     """Return the registry that `HOST:PORT` or a URL means; raise UsageError.
 
-    Without a scheme a private or loopback address is spoken to in plain HTTP, as the local
-    registries that it stands for are; anything else in TLS.
+    An IPv6 address may stand without brackets where there is no port, as xcluster has it. Without
+    a scheme a private or loopback address is spoken to in plain HTTP, as the local registries that
+    it stands for are; anything else in TLS.
     """
     if "://" in text:
         return _of_url(text)
+    text = f"[{text}]" if _is_six(text) else text
     return _of_url(f"{'http' if _is_near(_host(f'//{text}')) else 'https'}://{text}")
 
 
@@ -95,6 +97,13 @@ def _is_near(host: str) -> bool:
         return True
     try:
         return ipaddress.ip_address(host).is_private
+    except ValueError:
+        return False
+
+
+def _is_six(text: str) -> bool:
+    try:
+        return ipaddress.ip_address(text).version == 6
     except ValueError:
         return False
 

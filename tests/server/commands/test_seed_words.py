@@ -117,7 +117,7 @@ def test_ip(images: Images) -> None:
     assert images("lreg_ip", **env) == f"{images.lreg.registry.host}\n"
     said = images.attempt("lreg_ip", LOCAL_REGISTRY="", LREG_STORE=f"{store}/none")
     assert said.code == 1
-    assert "none runs" in said.err
+    assert "no lreg runs here" in said.err
 
 
 def test_whole_names_mean_the_registry_here(images: Images, quay: Upstream) -> None:

@@ -29,6 +29,7 @@ def store(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
         ("localhost:5000", "http://localhost:5000"),
         ("[::1]:5000", "http://[::1]:5000"),
         ("[fd00::1]:5000", "http://[fd00::1]:5000"),
+        ("fd00::1", "http://[fd00::1]"),
         ("8.8.8.8:5000", "https://8.8.8.8:5000"),
         ("registry.example", "https://registry.example"),
         ("registry.example:5000", "https://registry.example:5000"),

@@ -7,12 +7,12 @@ from typing import NoReturn
 
 import click
 
-from lreg.cli import exit_code
+from lreg.cli import exit_code, leave
 
 
 def main() -> NoReturn:
     """Run the command line and exit: an error is one line on stderr and its exit code."""
-    sys.exit(run(sys.argv[1:]))
+    leave(run(sys.argv[1:]))
 
 
 def run(arguments: list[str]) -> int:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import socket
 
-from lreg.cli import running
 from lreg.cli.outward import outward
-from lreg.config import load
+from lreg.cli.target import running_here
 from lreg.errors import LregError
 
 _HTTP = 80
@@ -18,8 +17,7 @@ def address() -> str:
     Raises:
         LregError: no lreg runs here, or it listens on no IPv4 address.
     """
-    store = load().config.store
-    if (found := running.find(store)) is None:
-        raise LregError(f"none runs on {store}: `lreg start` one, or set LOCAL_REGISTRY")
+    if (found := running_here()) is None:
+        raise LregError("no lreg runs here: `lreg start` one, or set LOCAL_REGISTRY")
     place = outward(found.urls, socket.AF_INET)
     return place.host if place.port == _HTTP else f"{place.host}:{place.port}"

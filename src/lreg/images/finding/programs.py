@@ -40,6 +40,7 @@ def output_of(argv: Sequence[str]) -> str:
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip().split("\n")
         # What went wrong stands first, or after warnings, and what may be done about it last.
-        why = next((line for line in said if _ERROR.search(line)), said[-1])
+        at = next((at for at, line in enumerate(said) if _ERROR.search(line)), -1)
+        why = " ".join(said[at : at + 2]) if said[at].endswith("<") else said[at]
         raise LregError(f"{name} failed: {why or 'it says nothing':.300}")
     return done.stdout.decode(errors="replace")

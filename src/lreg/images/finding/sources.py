@@ -35,12 +35,14 @@ class Sources:
         values: files with values for the charts.
         kubernetes: the version whose kubeadm images are wanted, or "".
         cluster: a cluster to ask, or None.
+        render: whether kustomize and helm may render what they know best, if they are here.
     """
 
     names: tuple[str, ...] = ()
     values: tuple[Path, ...] = ()
     kubernetes: str = ""
     cluster: Cluster | None = None
+    render: bool = True
 
 
 def find(sources: Sources, environ: Mapping[str, str]) -> Findings:
@@ -54,7 +56,7 @@ def find(sources: Sources, environ: Mapping[str, str]) -> Findings:
         UsageError: one that is named is not there, or a version is none.
         LregError: the cluster can't be asked.
     """
-    finder = Finder(sources.values, environ)
+    finder = Finder(sources.values, environ, render=sources.render)
     paths = [None if name == STDIN else overlays.locate(name, environ) for name in sources.names]
     for path in paths:
         if path is None:
@@ -78,15 +80,20 @@ class Finder:
     Args:
         values: files with values for charts.
         environ: what variables of compose files mean, before their .env.
+        render: whether kustomize and helm may be run.
 
     Attributes:
         findings: what was found so far.
     """
 
-    def __init__(self, values: tuple[Path, ...], environ: Mapping[str, str]) -> None:
+    def __init__(
+        self, values: tuple[Path, ...], environ: Mapping[str, str], *, render: bool = True
+    ) -> None:
         self.findings = Findings()
         self._values = values
         self._environ = environ
+        self._built = kustomize.find if render else kustomize.read
+        self._templated = helm.find if render else helm.read
 
     def folder(self, folder: Path) -> None:
         """Find the images of a folder and all below it: its charts, kustomizations and files."""
@@ -114,7 +121,7 @@ class Finder:
         """Find the images of a file: manifests, a compose file, a packed chart, a kustomization."""
         if path.name in kustomize.FILES:
             for one in self._loaded(path):
-                self.findings.include(kustomize.find(one))
+                self.findings.include(self._built(one))
         elif helm.is_chart(path):
             self._chart(path)
         else:
@@ -141,7 +148,7 @@ class Finder:
         for one in sorted(kustomizations, key=lambda one: one.folder in built):
             if one.folder in seen:
                 continue
-            self.findings.include(kustomize.find(one))
+            self.findings.include(self._built(one))
             todo = [one.folder]
             while todo:
                 folder = todo.pop()
@@ -162,6 +169,6 @@ class Finder:
 
     def _chart(self, path: Path) -> None:
         try:
-            self.findings.include(helm.find(path, self._values))
+            self.findings.include(self._templated(path, self._values))
         except LregError as error:
             self.findings.fail(Place(str(path)), str(error))

@@ -84,6 +84,15 @@ def test_as_kustomize_does(tmp_path: Path) -> None:
 
 
 @pytest.mark.client("kubectl")
+def test_no_render(tmp_path: Path) -> None:
+    """No program is run where none is wanted: each image has its line, then."""
+    write(tmp_path, TREE)
+    findings = find(Sources((str(tmp_path / "prod"),), render=False), {})
+    assert {need.image for need in findings.needs()} == PROD
+    assert all(one.place.line for one in findings.found)
+
+
+@pytest.mark.client("kubectl")
 def test_component(tmp_path: Path) -> None:
     """A component can't be built by itself: it is read as it stands, and that is no problem."""
     text = "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\nresources: [web.yaml]\n"

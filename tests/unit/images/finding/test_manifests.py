@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -235,6 +236,20 @@ def test_any_image_of_a_container_is_found(name: str) -> None:
     """Whatever a container's image is called, it is found, and it is sure."""
     found = only(POD.format(name="x", image=f'"{name}"'))
     assert (str(found.reference), found.sure) == (name, True)
+
+
+_KEY = st.from_regex(r"[a-z][A-Za-z]{0,8}", fullmatch=True)
+
+
+@given(names(), st.lists(st.one_of(_KEY, st.none()), max_size=12))
+def test_a_container_wherever_it_is(name: str, way: list[str | None]) -> None:
+    """However deep a pod is in an object, its image is found and sure; the path leads there."""
+    tree: object = {"containers": [{"name": "c", "image": name}]}
+    for key in way:
+        tree = {key: tree} if key else [tree]
+    found = only(json.dumps({"kind": "Thing", "spec": tree}))
+    assert (str(found.reference), found.sure) == (name, True)
+    assert found.place.path.endswith("containers[0].image")
 
 
 @given(names(), st.sampled_from(["--image={}", "SIDECAR_IMAGE={} x", 'a "image": "{}", b']))
