@@ -106,6 +106,18 @@ def test_corrupt_once(start: Start, hub: Upstream, path: str) -> None:
     assert len(hub.requests("GET", "/blobs/")) == 2
 
 
+def test_a_reader_in_the_moment_of_a_wrong_body(start: Start, hub: Upstream, path: str) -> None:
+    """Who asks when a body was just found to be wrong waits for the right one, and gets that."""
+    hub.script.add("GET", "/blobs/", Fault(corrupt=True))
+    hub.script.add("GET", "/blobs/", Fault(delay=1.5))
+    mirror = start({"docker.io": hub.url}, settings="")
+    assert not download(mirror, path).is_whole
+    eventually(lambda: len(hub.requests("GET", "/blobs/")) == 2)
+    for done in at_once(3, lambda: download(mirror, path)):
+        assert done.digest == sha256(DATA)
+    assert len(hub.requests("GET", "/blobs/")) == 2
+
+
 def test_only_the_last_piece_is_held_back(start: Start, hub: Upstream, path: str) -> None:
     """Until the digest is verified, 64 KiB at most of what has come are kept from clients."""
     hub.script.add("GET", "/blobs/", Fault(stall_after=len(DATA) - 1))

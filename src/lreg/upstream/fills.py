@@ -23,7 +23,7 @@ from lreg.errors import (
 )
 from lreg.upstream.fill import HELD_BACK, Arriving, Attempt, Fill
 from lreg.upstream.memory import Lately
-from lreg.upstream.trouble import is_broken, is_timeout, translated
+from lreg.upstream.trouble import is_broken, is_timeout, translated, without_queries
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -163,7 +163,7 @@ class Fills:
             log.info("fill.done", extra=fields)
         except LregError as error:
             problem = translated(error, BlobUnknown, wanted.upstream.host)
-            log.warning("fill.failed", extra=fields | {"error": str(error)})
+            log.warning("fill.failed", extra=fields | {"error": without_queries(str(error))})
         except Exception as error:
             problem = UpstreamFailed(f"the registry failed to fetch it: {error}")
             log.exception("fill.failed", extra=fields)
@@ -195,7 +195,11 @@ class Fills:
     def _note_wrong(self, fill: Fill, error: RegistryError) -> None:
         host = fill.wanted.upstream.host
         self._figures.wrong[host] += 1
-        fields = {"digest": str(fill.wanted.digest), "upstream": host, "error": str(error)}
+        fields = {
+            "digest": str(fill.wanted.digest),
+            "upstream": host,
+            "error": without_queries(str(error)),
+        }
         log.warning("fill.wrong", extra=fields)
 
     async def _attempt(self, fill: Fill) -> None:
@@ -289,6 +293,10 @@ class Fills:
         pause = self._pauses.pause(failures) if asked is None else min(asked, self._patience)
         self._figures.resumed[host] += 1
         self._figures.stalled[host] += is_timeout(failure)
-        fields = {"digest": str(fill.wanted.digest), "upstream": host, "error": str(failure)}
+        fields = {
+            "digest": str(fill.wanted.digest),
+            "upstream": host,
+            "error": without_queries(str(failure)),
+        }
         log.info("fill.resumed", extra=fields | {"pause": round(pause, 3)})
         await asyncio.sleep(pause)

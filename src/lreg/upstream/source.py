@@ -23,7 +23,7 @@ from lreg.errors import (
 from lreg.oci.digest import Digest
 from lreg.oci.manifest import Manifest
 from lreg.upstream.memory import ABSENT_SECONDS, Lately, Once
-from lreg.upstream.trouble import ABSENT, translated
+from lreg.upstream.trouble import ABSENT, translated, without_queries
 
 if TYPE_CHECKING:
     from lreg.oci.reference import RepositoryName, Tag
@@ -157,8 +157,8 @@ class Source:
 
     def _unchecked(self, tag: Tag, error: LregError) -> Verdict:
         """Let a check that failed count as one for a while."""
-        fields = {"image": f"{self.upstream.host}/{self._path}:{tag}", "error": str(error)}
-        log.warning("tag.not_checked", extra=fields)
+        image, words = f"{self.upstream.host}/{self._path}:{tag}", without_queries(str(error))
+        log.warning("tag.not_checked", extra={"image": image, "error": words})
         self._failed.remember(tag, True, _FAILED_SECONDS)
         return Verdict.UNKNOWN
 

@@ -153,6 +153,23 @@ def test_shared_layers_once(caching: Lreg, hub: Upstream) -> None:
     assert found["fetched"]["size"] == sum(different.values()) == blobs_sent(hub)
 
 
+def test_tag_and_digest(caching: Lreg, hub: Upstream, stage: Stage) -> None:
+    """NAME:TAG@DIGEST brings what the digest names, under the tag, whatever upstream's means."""
+    old, new = hello("old", 100_000), hello("new", 100_000)
+    for made in (old, new):
+        hub.hold("library/both", made, "1")
+    name = f"both:1@{old.manifest.digest}"
+    lines = caching.lines("cache", name)
+    assert lines[0] == f"docker.io/library/both:1@{old.manifest.digest}"
+    assert holds(caching, "docker.io/library/both", old)
+    assert not holds(caching, "docker.io/library/both", new)
+    stage.leave(hub)
+    with caching.registry.wire() as wire:
+        assert wire.pull("docker.io/library/both", "1") == old.manifest.digest
+    absent = f"both:1@sha256:{'0' * 64}"
+    assert caching.attempt("cache", absent).code != 0
+
+
 def test_plain_lines(caching: Lreg, hub: Upstream) -> None:
     """Off a terminal each piece is one plain line on stderr, and --quiet says nothing at all."""
     image = hello("lines")

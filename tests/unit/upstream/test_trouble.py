@@ -1,0 +1,166 @@
+"""What is made of an upstream's failures: what they say of it, and what is told."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lreg.config import load
+from lreg.errors import LregError, TooManyRequests, UpstreamFailed
+from lreg.oci.digest import Digest
+from lreg.oci.manifest import Manifest
+from lreg.oci.reference import RepositoryName, Tag
+from lreg.store.filesystem import FilesystemStore
+from lreg.upstream.dial import State
+from lreg.upstream.mirror import Mirror
+from tests.fakes.faults import ALWAYS, Fault, Reply
+from tests.fakes.upstream import Upstream
+from tests.support.images import hello, noise
+from tests.support.mirrors import write_config
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from lreg.upstream.repository import CachedRepository
+
+MADE = hello("trouble", 200_000)
+LAYER = Manifest.parse(MADE.manifest.data).layers[-1]
+SETTINGS = """
+upstream-stall = "1s"
+upstream-patience = "1s"
+prefetch = false
+[[freshness]]
+match = "*"
+ttl = "always"
+"""
+V1 = Tag("v1")
+
+
+@pytest.fixture
+async def hub() -> AsyncIterator[Upstream]:
+    """A docker.io that has MADE."""
+    async with Upstream() as made:
+        made.hold("some/app", MADE, "v1")
+        yield made
+
+
+@pytest.fixture
+async def mirror(tmp_path: Path, hub: Upstream) -> AsyncIterator[Mirror]:
+    """What a registry puts in front of it."""
+    file = write_config(tmp_path, {"docker.io": hub.url}, SETTINGS)
+    config = load({"store": str(tmp_path / "store")}, file, {}).config
+    store = FilesystemStore(config.store)
+    await store.open()
+    made = Mirror(config, store)
+    yield made
+    await made.close()
+    await store.close()
+
+
+@pytest.fixture
+def app(mirror: Mirror) -> CachedRepository:
+    """The image's repository."""
+    cached = mirror.cached(RepositoryName("docker.io/some/app"))
+    assert cached
+    return cached
+
+
+async def test_a_broken_download_says_nothing_of_the_upstream(
+    hub: Upstream, mirror: Mirror, app: CachedRepository
+) -> None:
+    """A blob whose connection breaks, of a storage elsewhere say, makes no tag stale."""
+    await app.manifest(V1)
+    hub.script.add("GET", "/blobs/", Fault(cut_after=0), ALWAYS)
+    with pytest.raises(UpstreamFailed):
+        await mirror.fills.done(app.source.blobs.wanted(LAYER))
+    docker = mirror.upstreams["docker.io"]
+    assert (docker.state, docker.resting) == (State.OK, False)
+    heads = len(hub.requests("HEAD"))
+    assert (await app.manifest(V1)).age is None
+    assert len(hub.requests("HEAD")) == heads + 1
+
+
+async def test_a_silent_check_rests_the_upstream(
+    hub: Upstream, mirror: Mirror, app: CachedRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An upstream that does not answer a check in time is left alone, also for other images."""
+    hub.hold("other/app", MADE, "v1")
+    other = mirror.cached(RepositoryName("docker.io/other/app"))
+    assert other
+    for each in (app, other):
+        await each.manifest(V1)
+    monkeypatch.setattr("lreg.upstream.source._CHECK_SECONDS", 0.2)
+    hub.script.add("HEAD", "/manifests/", Fault(delay=60), ALWAYS)
+    assert (await app.manifest(V1)).age is not None
+    docker = mirror.upstreams["docker.io"]
+    assert (docker.state, docker.resting) == (State.UNREACHABLE, True)
+    assert "does not answer" in docker.reason
+    heads = len(hub.requests("HEAD"))
+    assert (await other.manifest(V1)).age is not None
+    assert len(hub.requests("HEAD")) == heads
+
+
+async def test_what_waits_for_its_turn_hears_how_long(hub: Upstream, app: CachedRepository) -> None:
+    """Where an upstream asks to wait, blobs it was not asked for yet are told so as well."""
+    refusal = Reply(429, b"", {"Retry-After": "600"})
+    hub.script.add("GET", "/blobs/", Fault(reply=refusal), ALWAYS)
+    await app.manifest(V1)
+    for blob in MADE.blobs:
+        with pytest.raises(TooManyRequests) as refused:
+            await app.blob(Digest.parse(blob.digest))
+        assert 590 <= int(refused.value.headers["Retry-After"]) <= 600
+    assert len(hub.requests("GET", "/blobs/")) == 1
+
+
+@pytest.mark.parametrize(
+    ("remaining", "quota"),
+    [
+        ("76;w=21600", 76),
+        ("76", 76),
+        ("0", 0),
+        ("9" * 5000, None),
+        ("-1", None),
+        ("²", None),
+        ("٣", None),
+        (";w=1", None),
+        ("", None),
+    ],
+)
+async def test_any_quota(
+    hub: Upstream, mirror: Mirror, app: CachedRepository, remaining: str, quota: int | None
+) -> None:
+    """Whatever an upstream says of its quota, its images come; what is no number is none."""
+    hub.more_headers = {"RateLimit-Remaining": remaining.encode().decode("latin-1")}
+    assert (await app.manifest(V1)).digest == Digest.parse(MADE.manifest.digest)
+    told = mirror.upstreams["docker.io"].quota
+    assert (told and told.remaining) == quota
+
+
+@pytest.mark.parametrize("size", [1000, 2_000_000])
+async def test_signatures_are_not_told(
+    hub: Upstream,
+    mirror: Mirror,
+    app: CachedRepository,
+    size: int,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The URL that an upstream sent us on to, whose query opens it, is told to nobody whole."""
+    caplog.set_level(logging.INFO, "lreg")
+    blob = hub.put_blob("some/app", noise(size, "signed"))
+    async with Upstream("127.0.0.2") as storage:
+        storage.held = hub.held
+        hub.blobs_at = storage.url
+        storage.script.add("GET", "/blobs/", Fault(cut_after=size // 2))
+        storage.script.add("GET", "/blobs/", Fault(cut_after=0), ALWAYS)
+        with pytest.raises(LregError) as told:
+            await mirror.fills.done(app.source.blobs.wanted(blob))
+        assert storage.requests("GET", "signature=")
+    assert str(blob.digest) in str(told.value)
+    assert "signature" not in str(told.value)
+    assert "signature" not in mirror.upstreams["docker.io"].reason
+    assert "fill.failed" in caplog.text
+    shown = [str(vars(record)) for record in caplog.records if record.name.startswith("lreg.up")]
+    assert not [line for line in shown if "signature" in line]
