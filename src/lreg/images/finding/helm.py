@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import tarfile
 import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from lreg.errors import LregError, UsageError
 from lreg.images.finding.files import MAX_FILE, decoded, read_text, walk
@@ -28,6 +29,9 @@ _MAX_MEMBERS = 10_000
 _MAX_DEPTH = 5
 _MAX_MERGED = 100_000
 _PACKED = (".tgz", ".tar.gz")
+_LARGE = "the chart holds more than any chart"
+# What is no template, nor read by one.
+_ASIDE = frozenset({"charts", "crds", "tests", "ci"})
 _TEXTS = (".yaml", ".yml", ".tpl", ".txt", ".json")
 
 
@@ -92,13 +96,15 @@ def _of_folder(folder: Path, findings: Findings) -> Iterator[tuple[str, str]]:
 
 def _of_archive(raw: bytes, depth: int = 0) -> Iterator[tuple[str, str]]:
     """Yield the files of a packed chart, named from its folder on; its packed subcharts' too."""
-    left = MAX_FILE
     try:
-        with tarfile.open(fileobj=io.BytesIO(raw), mode="r|gz") as archive:
+        # tarfile's own gzip can't read a header with extra fields, as Helm writes it.
+        with (
+            gzip.GzipFile(fileobj=io.BytesIO(raw)) as plain,
+            tarfile.open(fileobj=cast("BinaryIO", _Limited(plain)), mode="r|") as archive,
+        ):
             for number, member in enumerate(archive):
-                left -= member.size
-                if number > _MAX_MEMBERS or left < 0:
-                    raise UsageError("the chart holds more than any chart")
+                if number > _MAX_MEMBERS:
+                    raise UsageError(_LARGE)
                 inside = member.name.removeprefix("./").partition("/")[2]
                 opened = archive.extractfile(member) if member.isreg() else None
                 if opened and inside.endswith(_TEXTS):
@@ -108,6 +114,20 @@ def _of_archive(raw: bytes, depth: int = 0) -> Iterator[tuple[str, str]]:
                         yield f"{inside}/{below}", text
     except (tarfile.TarError, EOFError, OSError, zlib.error, ValueError) as error:
         raise UsageError(f"it is no packed chart: {error}") from None
+
+
+class _Limited:
+    """What tarfile may see of a file: so many bytes in all."""
+
+    def __init__(self, file: gzip.GzipFile) -> None:
+        self._file = file
+        self._left = MAX_FILE
+
+    def read(self, count: int) -> bytes:
+        self._left -= count
+        if self._left < 0:
+            raise UsageError(_LARGE)
+        return self._file.read(count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,14 +145,15 @@ class _Chart:
         values = _merged(self._parsed("values.yaml"), given)
         self._values(values, chart)
         for name, text in self.files.items():
-            if name.startswith("templates/"):
+            top, below, _ = name.partition("/")
+            if below and top not in _ASIDE:
                 self._template(f"{self.name}/{name}", text, values, chart)
-            elif name.startswith("crds/"):
+            elif top == "crds":
                 Manifests(self.findings, f"{self.name}/{name}").read(text)
         for name, files in self._subcharts().items():
             if self.depth < _MAX_DEPTH:
-                below = _Chart(self.findings, f"{self.name}/charts/{name}", files, self.depth + 1)
-                below.read(_given_to(below.called(name), values))
+                sub = _Chart(self.findings, f"{self.name}/charts/{name}", files, self.depth + 1)
+                sub.read(_given_to(sub.called(name), values))
 
     def called(self, folder: str) -> str:
         """Return the name by which a parent's values mean it."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import io
+import os
 import tarfile
 from typing import TYPE_CHECKING
 
@@ -12,6 +14,7 @@ from lreg.images.finding.sources import Sources, find
 from lreg.images.finding.templates import UNKNOWN, rendered
 from lreg.images.finding.trees import parse
 from tests.unit.images.finding.conftest import write
+from tests.unit.images.finding.test_manifests import POD
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,6 +53,8 @@ spec:
   - image: {{ include "web.image" . }}
   - args: ["--sidecar-image={{ .Values.missing.name | default "quay.io/org/side:4" }}"]
 """,
+    "files/inject.yaml": "image: quay.io/org/file:1\n",
+    "tests/web_test.yaml": "image: quay.io/org/tested:1\n",
     "charts/sub/Chart.yaml": "name: sub\nversion: 1.0.0\nappVersion: '1'\n",
     "charts/sub/values.yaml": "image: {repository: quay.io/org/sub, tag: '1'}\n",
 }
@@ -60,18 +65,25 @@ IMAGES = {
     "quay.io/org/annotated:1",
     "docker.io/library/busybox:1.36",
     "quay.io/org/side:4",
+    "quay.io/org/file:1",
     "quay.io/org/sub:55",
 }
 
 
+HELM = b"+aHR0cHM6Ly95b3V0dS5iZS96OVV6MWljandyTQo="
+
+
 def _packed(files: dict[str, bytes], name: str = "web") -> bytes:
     buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
         for path, data in files.items():
             entry = tarfile.TarInfo(f"{name}/{path}")
             entry.size = len(data)
             archive.addfile(entry, io.BytesIO(data))
-    return buffer.getvalue()
+    zipped = gzip.compress(buffer.getvalue(), 1, mtime=0)
+    # As Helm writes it: with an extra field and a comment (RFC 1952, 2.3).
+    head = zipped[:3] + bytes([0x04 | 0x10]) + zipped[4:10]
+    return head + len(HELM).to_bytes(2, "little") + HELM + b"Helm\0" + zipped[10:]
 
 
 @pytest.mark.usefixtures("no_programs")
@@ -224,3 +236,37 @@ def test_expressions(line: str, result: str) -> None:
     assert VALUES is not None
     assert META is not None
     assert rendered(f"<{line}>", VALUES, META) == f"<{result}>"
+
+
+RENDER = """\
+#! /bin/sh
+here=$(dirname $0)/..
+test "$1 $3" = "template $(dirname $(dirname $0))/web" || exit 9
+if test "$4" = "--values=$(dirname $(dirname $0))/own.yaml"; then
+  cat $here/pod.yaml
+else
+  echo "walk.go: found a link" >&2
+  echo "Error: no values" >&2
+  exit 1
+fi
+"""
+
+
+def test_what_helm_renders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where helm is here, what it renders with the values that are given is needed, and sure.
+
+    Where it can't, that is said in its words, and the chart is read as it stands.
+    """
+    write(tmp_path / "web", CHART)
+    program = tmp_path / "bin/helm"
+    pod = POD.format(name="p", image="quay.io/org/rendered:1")
+    write(tmp_path, {"own.yaml": "a: b\n", "bin/helm": RENDER, "pod.yaml": pod})
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    sources = Sources((str(tmp_path / "web"),), values=(tmp_path / "own.yaml",))
+    (need,) = find(sources, {}).needs()
+    assert (need.image, need.sure) == ("quay.io/org/rendered:1", True)
+    findings = find(Sources((str(tmp_path / "web"),)), {})
+    assert {need.image for need in findings.needs()} == IMAGES
+    (problem,) = findings.problems
+    assert problem.why == "it is read as it stands: helm failed: Error: no values"
