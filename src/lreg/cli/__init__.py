@@ -15,6 +15,8 @@ from lreg.errors import LregError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+# 128 and SIGINT, as shells say it.
+INTERRUPTED = 130
 _SERVER, _IMAGES = "The registry here", "Images, in any registry"
 _CACHE = "What the registry here has of others"
 _MAKE = "Images, made and found"
@@ -81,7 +83,7 @@ def root() -> None:
 
 def main() -> NoReturn:
     """Run the command line and exit: an error is one line on stderr and its exit code."""
-    sys.exit(run(sys.argv[1:]))
+    leave(run(sys.argv[1:]))
 
 
 def run(arguments: list[str]) -> int:
@@ -93,12 +95,19 @@ def run(arguments: list[str]) -> int:
     return exit_code(lambda: root.main(arguments, prog_name="lreg", standalone_mode=False))
 
 
+def leave(code: int) -> NoReturn:
+    """Exit; at once where it was interrupted: a thread may wait for a pipe that nobody reads."""
+    if code == INTERRUPTED:
+        os._exit(code)
+    sys.exit(code)
+
+
 def exit_code(work: Callable[[], object], program: str = "lreg") -> int:
     """Do some work and return its exit code; an error is one line on stderr that `program` says."""
     try:
         code = work()
     except click.exceptions.Abort:
-        return 130
+        return INTERRUPTED
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
         return error.exit_code

@@ -6,16 +6,14 @@ import asyncio
 import os
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
 from lreg.cli.access import Access
 from lreg.cli.bases import RegistryBase, RegistryBases
-from lreg.cli.progress import shown
+from lreg.cli.bridge import in_thread
+from lreg.cli.progress import shown, stepping
 from lreg.cli.remote import Registries
 from lreg.client.copy import push_image
 from lreg.errors import UsageError
@@ -26,11 +24,13 @@ from lreg.images.building.dockerfile.building import DockerfileSource
 from lreg.images.building.sources import Additions, Work, build_image
 from lreg.images.building.staging import Staging
 from lreg.images.carrying import Carried, carried_files, write_folder, write_tar
+from lreg.images.whole import whole_file
 from lreg.oci.reference import Reference
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from lreg.cli.bridge import Bridge
     from lreg.images.building.layers import Recipe
     from lreg.images.building.sources import Source
     from lreg.oci.digest import Digest
@@ -104,21 +104,10 @@ async def _build(wanted: Build) -> Built:
         names = [registries.complete(registries.parse(tag)) for tag in wanted.tags]
         if digested := next((name for name in names if name.digest), None):
             raise UsageError(f"{digested}: a digest comes out of building; give a tag")
-        with Staging() as staging:
-            work = Work(
-                staging,
-                wanted.recipe,
-                RegistryBases(registries),
-                wanted.platforms,
-                lambda line: None if wanted.quiet else click.echo(line, err=True),
-            )
-            with ExitStack() as stack:
-                make = partial(_image, wanted, work, stack)
-                image = await asyncio.to_thread(make)
-                if wanted.output:
-                    await asyncio.to_thread(_write, image, wanted.tags, wanted.output)
-                for name in names if wanted.push else ():
-                    await _push(registries, image, name, quiet=wanted.quiet)
+        with ExitStack() as stack:
+            image = await in_thread(lambda bridge: _made(wanted, registries, bridge, stack))
+            for name in names if wanted.push else ():
+                await _push(registries, image, name, quiet=wanted.quiet)
             return Built(
                 image.top.digest,
                 image.platforms,
@@ -128,8 +117,30 @@ async def _build(wanted: Build) -> Built:
             )
 
 
+def _made(wanted: Build, registries: Registries, bridge: Bridge, stack: ExitStack) -> BuiltImage:
+    """Return the image, built and written; readable as long as `stack` lasts."""
+    with stepping(quiet=wanted.quiet) as steps:
+
+        def told(count: int) -> None:
+            bridge.go_on()
+            steps.told(count)
+
+        work = Work(
+            stack.enter_context(Staging()),
+            replace(wanted.recipe, told=told),
+            RegistryBases(registries, bridge),
+            wanted.platforms,
+            steps.say,
+        )
+        image = _image(wanted, work, stack)
+        if wanted.output:
+            steps.say(f"writing {wanted.output}")
+            _write(image, wanted.tags, wanted.output)
+    return image
+
+
 def _image(wanted: Build, work: Work, stack: ExitStack) -> BuiltImage:
-    """Return the image, built by lreg or by another builder; readable as long as `stack` lasts."""
+    """Return the image, built by lreg or by another builder."""
     source = wanted.source
     if isinstance(source, DockerfileSource):
         needs = source.needs()
@@ -200,13 +211,11 @@ def _write(image: BuiltImage, tags: Sequence[str], output: str) -> None:
     names = tuple(str(Registries.complete(Reference.parse(tag))) for tag in tags)
     carried = Carried(names, image.manifests)
     files = carried_files((carried,), lambda blob: holds[blob.digest].pieces())
-    part = f"{output}.part"
     try:
         if os.path.isdir(output) or output.endswith(os.sep):
             write_folder(files, Path(output))
             return
-        with open(part, "wb") as file:
+        with whole_file(Path(output)) as file:
             write_tar(files, file)
-        os.replace(part, output)
     except OSError as error:
         raise UsageError(f"{output} can't be written: {error.strerror or error}") from error

@@ -174,8 +174,11 @@ def _opened(path: str) -> Iterator[Bundle]:
     """Give a bundle, read as far as its first blob; what is wrong with it is said of its path."""
     from lreg.images.bundle import read_bundle  # noqa: PLC0415
 
+    # A file with a buffer could not be closed while a thread waits for what comes next.
     stdin = path == "-"
-    with open(sys.stdin.fileno() if stdin else path, "rb", closefd=not stdin) as file:
+    if stdin and sys.stdin is None:
+        raise UsageError("stdin is closed: give a FILE, or the bundle on stdin")
+    with open(0 if stdin else path, "rb", buffering=0, closefd=not stdin) as file:
         try:
             bundle = read_bundle(iter(lambda: file.read(_PIECE), b""))
         except LregError as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -31,11 +30,11 @@ def command(
     Layers below the one that has it are not fetched.
     """
     from lreg.cli.contents import look_into  # noqa: PLC0415 -- `--help` needs no client
+    from lreg.cli.sink import standard_output  # noqa: PLC0415
     from lreg.images.contents.find import open_file  # noqa: PLC0415
 
     def show(layers: Layers) -> None:
-        with open_file(layers, path) as content:
-            shutil.copyfileobj(content, sys.stdout.buffer)
-            sys.stdout.buffer.flush()
+        with open_file(layers, path) as content, standard_output() as stdout:
+            shutil.copyfileobj(content, stdout)
 
     look_into((image,), Access(insecure, ca), platform, show)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from lreg.cli.bridge import GRACE, aside
 from lreg.cli.progress import shown
 from lreg.cli.remote import Registries
 from lreg.client.progress import Outcome
@@ -66,7 +67,7 @@ class _Loading:
     async def blobs(self) -> None:
         """Push every blob that comes to the repositories that want it."""
         coming = self._bundle.blobs()
-        while found := await asyncio.to_thread(next, coming, None):
+        while found := await aside(lambda: next(coming, None)):
             digest, size, pieces = found
             descriptor, names = self._wanted.pop(digest, (None, {}))
             if descriptor is None:
@@ -119,15 +120,19 @@ class _Loading:
 
     async def _watched(self, blob: Descriptor, pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
         """Yield the pieces; the next is unpacked while one is sent."""
-        coming = asyncio.ensure_future(asyncio.to_thread(next, pieces, b""))
+        coming = _following(pieces)
         try:
             while piece := await coming:
-                coming = asyncio.ensure_future(asyncio.to_thread(next, pieces, b""))
+                coming = _following(pieces)
                 yield piece
                 self._progress.advanced(blob, len(piece))
         finally:
-            await asyncio.wait([coming])
+            await asyncio.wait([coming], timeout=GRACE)
 
     async def _repository(self, name: str) -> RemoteRepository:
         where = Reference(self._registries.local_host, RepositoryName.parse(name))
         return await self._registries.repository(where)
+
+
+def _following(pieces: Iterator[bytes]) -> asyncio.Task[bytes]:
+    return asyncio.ensure_future(aside(lambda: next(pieces, b"")))

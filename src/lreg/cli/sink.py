@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lreg.errors import UsageError
+from lreg.images.whole import whole_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import BinaryIO
 
 
@@ -27,10 +29,25 @@ def write_to(output: str, write: Callable[[BinaryIO], None]) -> None:
     if output != "-":
         _replace(Path(output), write)
         return
-    if sys.stdout.isatty():
-        raise UsageError("this is no text, and stdout is a terminal: use a pipe, or --output FILE")
-    write(sys.stdout.buffer)
-    sys.stdout.buffer.flush()
+    with standard_output() as stdout:
+        if stdout.isatty():
+            raise UsageError(
+                "this is no text, and stdout is a terminal: use a pipe, or --output FILE"
+            )
+        write(stdout)
+
+
+@contextmanager
+def standard_output() -> Iterator[BinaryIO]:
+    """Give stdout for bytes, with a buffer of its own: a thread may be stuck in it at the end.
+
+    Raises:
+        UsageError: it is closed.
+    """
+    if sys.stdout is None:
+        raise UsageError("stdout is closed, where this was to go")
+    with open(sys.stdout.fileno(), "wb", closefd=False) as file:
+        yield file
 
 
 def _replace(path: Path, write: Callable[[BinaryIO], None]) -> None:
@@ -38,11 +55,5 @@ def _replace(path: Path, write: Callable[[BinaryIO], None]) -> None:
         with path.open("wb") as file:
             write(file)
         return
-    part = path.with_name(f"{path.name}.part")
-    try:
-        with part.open("wb") as file:
-            write(file)
-        part.replace(path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
+    with whole_file(path) as file:
+        write(file)

@@ -7,11 +7,11 @@ knows of every blob who wants it.
 from __future__ import annotations
 
 import json
-import os
 import tarfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from lreg.images.whole import whole_file
 from lreg.oci import mediatypes
 from lreg.oci.platform import Platform
 from lreg.oci.reference import Reference
@@ -121,10 +121,8 @@ def write_folder(files: Iterable[CarriedFile], folder: Path) -> None:
 
 def _write(path: Path, pieces: Iterable[bytes]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.part")
-    with part.open("wb") as file:
+    with whole_file(path) as file:
         file.writelines(pieces)
-    os.replace(part, path)
 
 
 def _file(name: str, data: bytes) -> CarriedFile:
