@@ -20,24 +20,24 @@ _VARIABLE = re.compile(
     r"\$(?:(?P<escaped>\$)|(?P<name>[A-Za-z_]\w*)"
     r"|\{(?P<braced>[A-Za-z_]\w*)(?:(?P<how>:?[-?+])(?P<word>(?:[^{}]|\$\{[^{}]*\})*))?\})"
 )
+_OF_SERVICES = frozenset({"image", "build", "extends"})
 _NAME = re.compile(r"[A-Za-z_]\w*")
 # A longer one is the name of no image, and costs what its square does.
 _MAX_IMAGE = 2000
 
 
-def is_compose(tree: Tree | None) -> bool:
-    """Return whether a document is a compose file."""
+def services_of(tree: Tree | None) -> dict[str, dict[str, Tree]]:
+    """Return the services of a compose file by name; none where a document is no such file."""
     if not isinstance(tree, dict) or "kind" in tree or "apiVersion" in tree:
-        return False
+        return {}
     services = tree.get("services")
-    return isinstance(services, dict) and any(
-        isinstance(service, dict) and service.keys() & {"image", "build", "extends"}
-        for service in services.values()
-    )
+    named = services.items() if isinstance(services, dict) else ()
+    found = {name: service for name, service in named if isinstance(service, dict)}
+    return found if any(each.keys() & _OF_SERVICES for each in found.values()) else {}
 
 
 def read_compose(
-    tree: dict[str, Tree],
+    services: dict[str, dict[str, Tree]],
     file: str,
     variables: Mapping[str, str],
     manifests: Manifests,
@@ -46,17 +46,13 @@ def read_compose(
     """Find the images of a compose file.
 
     Args:
-        tree: the file.
+        services: by name, as they are written.
         file: what it is called.
         variables: what its variables mean.
         manifests: finds the images of a service.
         findings: where problems go.
     """
-    services = tree["services"]
-    assert isinstance(services, dict)  # noqa: S101 -- is_compose said so
     for name, service in services.items():
-        if not isinstance(service, dict):
-            continue
         fields = dict(service)
         image = fields.get("image")
         path = f"services.{name}"

@@ -118,6 +118,7 @@ class Manifests:
 
     def service(self, tree: dict[str, Tree], path: str, *, sure: bool) -> None:
         """Find the images of one service of a compose file."""
+        self._kept.append(tree)
         self._mapping(tree, _Here(path=path, sure=sure, container=sure))
 
     def _document(self, document: Document, here: _Here) -> None:

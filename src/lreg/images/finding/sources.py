@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from lreg.errors import LregError
 from lreg.images.finding import cluster as clusters
 from lreg.images.finding import helm, kubeadm, kustomize, overlays
-from lreg.images.finding.compose import is_compose, read_compose, read_env
+from lreg.images.finding.compose import read_compose, read_env, services_of
 from lreg.images.finding.files import decoded, read_text, walk
 from lreg.images.finding.found import Findings, Place
 from lreg.images.finding.manifests import Manifests
@@ -134,9 +134,9 @@ class Finder:
         """Find the images of what a file says."""
         manifests = Manifests(self.findings, name)
         for document in documents(text):
-            if is_compose(document.tree) and isinstance(document.tree, dict):
+            if services := services_of(document.tree):
                 variables = {**self._env_beside(path), **self._environ}
-                read_compose(document.tree, name, variables, manifests, self.findings)
+                read_compose(services, name, variables, manifests, self.findings)
             else:
                 manifests.document(document)
 

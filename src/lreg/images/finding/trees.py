@@ -11,7 +11,7 @@ import json
 import re
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Self, Union
+from typing import TYPE_CHECKING, Self, Union, cast
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
@@ -194,8 +194,7 @@ class _Trees:
             self._made[id(node)] = items
             items += map(self.of, node.value)
             return items
-        assert isinstance(node, ScalarNode)  # noqa: S101 -- there are no others
-        return self._text(node)
+        return self._text(cast("ScalarNode", node))
 
     def _text(self, node: ScalarNode) -> Text:
         is_null = node.style is None and node.value in _NULL
