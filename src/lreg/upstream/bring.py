@@ -36,18 +36,34 @@ _DEEPEST = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Brought:
-    """What bringing an image did.
+class Sums:
+    """What bringing blobs took; one of which a part was here counts in both.
 
     Attributes:
-        root: the manifest or index that its tag means here.
         fetched: blobs that came from upstream, with the bytes that did.
         here: blobs that were here already, with the bytes that were.
     """
 
-    root: Descriptor
     fetched: Tally = field(default_factory=Tally)
     here: Tally = field(default_factory=Tally)
+
+    def count(self, blob: Descriptor, fetched: int, outcome: Outcome) -> None:
+        """Count a blob of which so many bytes came from upstream."""
+        if outcome is not Outcome.SKIPPED:
+            self.fetched.add(fetched)
+        if fetched < blob.size or outcome is Outcome.SKIPPED:
+            self.here.add(blob.size - fetched)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Brought(Sums):
+    """What bringing an image took.
+
+    Attributes:
+        root: the manifest or index that its tag means here.
+    """
+
+    root: Descriptor
 
 
 async def bring(
@@ -79,7 +95,7 @@ async def bring(
     began = time.monotonic()
     root = await _current(repository, reference)
     images = [image async for image in _images(repository, root, platforms)]
-    brought = Brought(root.descriptor)
+    brought = Brought(root=root.descriptor)
     blobs = {blob.digest: blob for image in images for blob in image.blobs if blob.distributable}
     carrier = _Carrier(mirror, repository, listener, brought, began)
     await _all(carrier.bring(blob) for blob in blobs.values())
@@ -198,8 +214,5 @@ class _Carrier:
         self._done(blob, blob.size - attempt.begin, Outcome.COPIED)
 
     def _done(self, blob: Descriptor, fetched: int, outcome: Outcome) -> None:
-        if outcome is Outcome.COPIED:
-            self._brought.fetched.add(fetched)
-        if fetched < blob.size or outcome is Outcome.SKIPPED:
-            self._brought.here.add(blob.size - fetched)
+        self._brought.count(blob, fetched, outcome)
         self._listener.done(blob, outcome)

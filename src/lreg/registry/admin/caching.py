@@ -16,7 +16,7 @@ from lreg.oci.platform import Platform
 from lreg.oci.reference import Reference, canonical_host
 from lreg.registry.admin import bodies
 from lreg.registry.admin.selecting import called_here
-from lreg.upstream.bring import bring
+from lreg.upstream.bring import Sums, bring
 from lreg.upstream.contents import Contents
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class Stream:
         self._advanced: dict[Digest, int] = {}
         self._news = asyncio.Event()
         self._begin = time.monotonic()
-        self._fetched, self._here = Tally(), Tally()
+        self._sums = Sums()
 
     async def lines(self) -> AsyncGenerator[bytes, None]:
         """Yield the events, each a line, the End last; an empty one where nothing happens."""
@@ -73,7 +73,9 @@ class Stream:
                 yield self._drained() or b"\n"
                 await asyncio.wait({work}, timeout=_GATHER)
             await work
-            end = End(_count(self._fetched), _count(self._here), self._seconds(self._begin))
+            end = End(
+                _count(self._sums.fetched), _count(self._sums.here), self._seconds(self._begin)
+            )
             yield self._drained() + bodies.line(end)
         finally:
             # The blobs of an image that was begun come all the same; the images that wait for
@@ -122,10 +124,7 @@ class Stream:
         """Count a blob for the End: once, however many images have it."""
         came = self._mirror.fills.brought_since(blob.digest, self._begin)
         fetched = 0 if outcome is Outcome.SKIPPED else blob.size if came is None else came
-        if outcome is not Outcome.SKIPPED:
-            self._fetched.add(fetched)
-        if fetched < blob.size or outcome is Outcome.SKIPPED:
-            self._here.add(blob.size - fetched)
+        self._sums.count(blob, fetched, outcome)
 
     @staticmethod
     def _seconds(begin: float) -> float:
