@@ -18,7 +18,8 @@ from lreg.node.rooted import Root
 from lreg.node.runtimes import files_for
 from tests.support.daemons import Docker
 from tests.support.processes import Program, attempt, clean_environment, eventually, run
-from tests.unit.node.nodes import apply, survey, undo
+from tests.tools import build
+from tests.unit.node.nodes import apply, make, survey, undo
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +32,11 @@ CRI = "io.containerd.grpc.v1.cri"
 def told(tmp_path: Path, name: str, runtime: str, *upstreams: str, version: str = "") -> Root:
     """A node of people's files, on which mirrors have been applied."""
     shutil.copytree(REAL / name, tmp_path / "node")
-    root = Root(tmp_path / "node")
+    return tell(Root(tmp_path / "node"), runtime, *upstreams, version=version)
+
+
+def tell(root: Root, runtime: str, *upstreams: str, version: str = "") -> Root:
+    """Apply mirrors to a node, undo it, and apply them again."""
     before = survey(root)
     plan = NodePlan(
         registry=RegistryAddress.parse(LREG), upstreams=upstreams or ("docker.io",), version=version
@@ -44,10 +49,10 @@ def told(tmp_path: Path, name: str, runtime: str, *upstreams: str, version: str 
     return root
 
 
-def dumped(root: Root, env: dict[str, str]) -> dict[str, Any]:
+def dumped(root: Root, env: dict[str, str], program: str = "containerd") -> dict[str, Any]:
     """What containerd makes of a node's config.toml."""
     config = root.absolute("etc/containerd/config.toml")
-    said = run("containerd", "--config", config, "config", "dump", env=env)
+    said = run(program, "--config", config, "config", "dump", env=env)
     return tomllib.loads(said.out)
 
 
@@ -71,6 +76,38 @@ def test_containerd_reads_it(tmp_path: Path, name: str) -> None:
         assert endpoints == [LREG, "https://mirror.corp", "https://registry-1.docker.io"]
     else:
         assert "/etc/containerd/certs.d" in [table.get("config_path") for table in registries]
+
+
+@pytest.mark.client("containerd")
+def test_an_import_that_replaces_all(tmp_path: Path) -> None:
+    """The settings hold beside an import of the CRI table, which containerd 1.x takes whole."""
+    config = "etc/containerd/config.toml"
+    main = f'version = 2\nimports = ["conf.d/10.toml"]\n[plugins."{CRI}"]\nsandbox_image = "lost"\n'
+    own = f'version = 2\n[plugins."{CRI}"]\nsandbox_image = "corp/pause"\n'
+    files = {config: main, "etc/containerd/conf.d/10.toml": own}
+    root = tell(make(tmp_path / "node", files), "containerd", version="1.6.20")
+    cri = dumped(root, clean_environment(tmp_path))["plugins"][CRI]
+    assert cri["registry"]["config_path"] == "/etc/containerd/certs.d"
+    assert cri["sandbox_image"] == "corp/pause"
+
+
+@pytest.mark.client("containerd 2.3")
+@pytest.mark.parametrize(
+    "name", ["2.3-default", "debian", "docker-repo", "kind", "minikube", "mirrors", "v1"]
+)
+def test_containerd_2_reads_it(tmp_path: Path, name: str) -> None:
+    """Containerd 2.x finds the settings in a file of any version, for both ways to pull."""
+    root = told(tmp_path, f"containerd-{name}", "containerd", version="2.3.4")
+    plugins = dumped(root, clean_environment(tmp_path), str(build("containerd")))["plugins"]
+    registry = plugins["io.containerd.cri.v1.images"]["registry"]
+    if name == "mirrors":
+        endpoints = registry["mirrors"]["docker.io"]["endpoint"]
+        assert endpoints == [LREG, "https://mirror.corp", "https://registry-1.docker.io"]
+        assert registry["config_path"] == ""
+    else:
+        assert registry == {"config_path": "/etc/containerd/certs.d"}
+        transfer = plugins["io.containerd.transfer.v1.local"]
+        assert transfer["config_path"] == "/etc/containerd/certs.d"
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -130,6 +131,27 @@ def test_two_runtimes(tmp_path: Path) -> None:
     assert list(remembered(tmp_path)) == ["docker"]
     undo(root, "docker")
     assert survey(root) == before
+
+
+def test_at_once(tmp_path: Path) -> None:
+    """Applies at the same time wait for each other: none loses what another did."""
+    root = make(tmp_path, {DAEMON_JSON: OWN})
+    before = survey(root)
+    names = [f"runtime-{number}" for number in range(8)]
+
+    def one(name: str) -> None:
+        url = f"http://{name}:5000"
+        apply(root, mirror_json(url), name=name)
+
+    with ThreadPoolExecutor(len(names)) as pool:
+        list(pool.map(one, names))
+    assert set(remembered(tmp_path)) == set(names)
+    mirrors = json.loads((tmp_path / DAEMON_JSON).read_text())["registry-mirrors"]
+    assert set(mirrors) == {"https://mirror.corp", *(f"http://{name}:5000" for name in names)}
+    with ThreadPoolExecutor(len(names)) as pool:
+        list(pool.map(lambda name: undo(root, name), names))
+    assert survey(root) == before
+    assert not (tmp_path / FOLDER).exists()
 
 
 def test_undo_of_nothing(tmp_path: Path) -> None:

@@ -123,7 +123,7 @@ def test_a_list_of_folders_2(tmp_path: Path) -> None:
 
 def test_an_import_of_1_has_the_last_word(tmp_path: Path) -> None:
     """Containerd 1.x takes the CRI table of the last import whole, so that ours goes into it."""
-    main = 'version = 2\nimports = ["conf.d/*.toml", "/srv/other.toml"]\n'
+    main = 'version = 2\nimports = ["/etc/containerd/conf.d/*.toml", "/srv/other.toml"]\n'
     drop_in = f'version = 2\n[plugins."{CRI_1}"]\nsandbox_image = "corp/pause" # ours\n'
     other = f'version = 2\n[plugins."{TRANSFER}"]\nx = 1\n'
     tell(
@@ -138,18 +138,35 @@ def test_an_import_of_1_has_the_last_word(tmp_path: Path) -> None:
 
 def test_an_import_of_2_has_the_last_word(tmp_path: Path) -> None:
     """Containerd 2.x brings imports together by key: the last with a config_path counts."""
+    main = 'version = 3\nimports = ["conf.d/*.toml"]\n'
     nvidia = f"version = 3\n[plugins.'{CRI_2}']\nsnapshotter = 'overlayfs'\n"
     own = f"version = 3\n[plugins.'{CRI_2}'.registry]\nconfig_path = '/srv/hosts'\n"
     folder = "etc/containerd/conf.d"
-    tell(
-        tmp_path,
-        {CONFIG: "version = 3\n", f"{folder}/90.toml": nvidia, f"{folder}/50.toml": own},
-        "2.3.4",
-    )
-    assert (tmp_path / CONFIG).read_text() == "version = 3\n"
+    tell(tmp_path, {CONFIG: main, f"{folder}/90.toml": nvidia, f"{folder}/50.toml": own}, "2.3.4")
+    assert (tmp_path / CONFIG).read_text() == main
     assert (tmp_path / folder / "90.toml").read_text() == nvidia
     assert plugins(tmp_path, f"{folder}/50.toml")[TRANSFER] == {"config_path": "/srv/hosts"}
     assert (tmp_path / "srv/hosts/docker.io/hosts.toml").exists()
+
+
+def test_an_import_of_an_import(tmp_path: Path) -> None:
+    """Imports may import in turn, and in a circle; a name without a pattern is from beside it."""
+    files = {
+        CONFIG: 'version = 2\nimports = ["a/one.toml"]\n',
+        "etc/containerd/a/one.toml": 'version = 2\nimports = ["two.toml", "../config.toml"]\n',
+        "etc/containerd/a/two.toml": f'version = 2\n[plugins."{CRI_1}"]\nx = 1\n',
+    }
+    tell(tmp_path, files)
+    found = plugins(tmp_path, "etc/containerd/a/two.toml")[CRI_1]
+    assert found == {"x": 1, "registry": {"config_path": CERTS}}
+
+
+def test_a_drop_in_that_is_not_imported(tmp_path: Path) -> None:
+    """What config.toml does not import containerd does not read: it has no say."""
+    drop_in = f"version = 3\n[plugins.'{CRI_2}'.registry]\nconfig_path = '/srv/hosts'\n"
+    tell(tmp_path, {CONFIG: "version = 3\n", "etc/containerd/conf.d/10.toml": drop_in}, "2.3.4")
+    assert (tmp_path / "etc/containerd/conf.d/10.toml").read_text() == drop_in
+    assert plugins(tmp_path)[CRI_2]["registry"]["config_path"] == CERTS
 
 
 MIRRORS = (

@@ -22,8 +22,6 @@ PATH = "etc/containerd/config.toml"
 HOSTS_FOLDER = "/etc/containerd/certs.d"
 _CRI = ("cri", "io.containerd.grpc.v1.cri", "io.containerd.cri.v1.images")
 _TRANSFER = "io.containerd.transfer.v1.local"
-# What containerd 2.3 reads where `imports` is not set.
-_DROP_INS = ["/etc/containerd/conf.d/*.toml"]
 
 
 def settled(files: Iterable[NodeFile], draft: Draft) -> list[NodeFile]:
@@ -65,15 +63,26 @@ def settled(files: Iterable[NodeFile], draft: Draft) -> list[NodeFile]:
 
 
 def _chain(draft: Draft, wanted: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return the values of the main file and of those that it imports, by path, in order."""
-    main = _values(draft, PATH)
-    version = max(main.get("version", 0), wanted.get("version", 0))
-    imports = main.get("imports", _DROP_INS if version >= 3 else [])
-    chain = {PATH: main}
-    for pattern in imports:
-        absolute = os.path.join("/", os.path.dirname(PATH), pattern)
-        chain |= {path: _values(draft, path) for path in draft.matching(absolute)}
+    """Return the values of the main file and of those that it imports, by path, in order.
+
+    What is not in `imports` is not read, /etc/containerd/conf.d neither (measured: 1.6.20, 2.3.4).
+    """
+    chain, pending = dict[str, dict[str, Any]](), [PATH]
+    while pending:
+        path = pending.pop(0)
+        if path not in chain:
+            chain[path] = _values(draft, path)
+            old = _is_old(chain[PATH], wanted)
+            for pattern in chain[path].get("imports", []):
+                # containerd 1.x leaves a pattern to glob(3), in the daemon's working folder.
+                folder = "" if old and "*" in pattern else os.path.dirname(path)
+                pending += draft.matching(os.path.join("/", folder, pattern))
     return chain
+
+
+def _is_old(main: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    """Return whether it is for containerd 1.x, as far as the files tell."""
+    return bool(max(main.get("version", 0), wanted.get("version", 0)) < 3)
 
 
 def _values(draft: Draft, path: str) -> dict[str, Any]:
@@ -86,7 +95,7 @@ def _last_word(chain: Mapping[str, Mapping[str, Any]], wanted: Mapping[str, Any]
     An import of containerd 1.x replaces the whole table of the CRI plugin; 2.x brings tables
     together key by key.
     """
-    whole = max(chain[PATH].get("version", 0), wanted.get("version", 0)) < 3
+    whole = _is_old(chain[PATH], wanted)
     last = PATH
     for path, values in chain.items():
         plugins = values.get("plugins", {})
