@@ -25,13 +25,19 @@ def looking_options(function: F) -> F:
 
 def long_line(entry: Entry) -> str:
     """Return a file as `ls -l` and `tar tv` show it."""
-    moment = datetime.fromtimestamp(entry.mtime, UTC).strftime("%Y-%m-%d %H:%M")
     size = "{},{}".format(*entry.device) if entry.device != (0, 0) else str(entry.size)
     link = f" -> {entry.target}" if entry.is_link else f" link to {entry.target}"
     return (
-        f"{stat.filemode(entry.mode)} {entry.uid}/{entry.gid} {size:>10} {moment} "
+        f"{stat.filemode(entry.mode)} {entry.uid}/{entry.gid} {size:>10} {_moment(entry.mtime)} "
         f"{printable(entry.path)}{printable(link) if entry.target else ''}"
     )
+
+
+def _moment(seconds: float) -> str:
+    try:
+        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M")
+    except (ValueError, OverflowError):  # before the year 1 or after 9999
+        return f"@{seconds:.0f}"
 
 
 def as_json(entry: Entry) -> dict[str, Any]:

@@ -12,9 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
-# C0 and C1 control characters and DEL: what a registry says must not steer a terminal. And what
-# stands for bytes that are no UTF-8, in the names of files.
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+# What stands for bytes that are no UTF-8, in the names of files.
+_NO_UTF8 = re.compile(r"[\ud800-\udfff]")
+# C0 and C1 control characters and DEL: what a registry says must not steer a terminal.
+_CONTROL = re.compile(rf"[\x00-\x1f\x7f-\x9f]|{_NO_UTF8.pattern}")
 
 
 def human_size(size: int) -> str:
@@ -44,8 +45,12 @@ def printable(text: str) -> str:
 
 
 def print_json(value: object) -> None:
-    """Print `value` as indented JSON, in the order it was made."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    r"""Print `value` as indented JSON, in the order it was made.
+
+    Bytes of names that are no UTF-8 are escaped as Python has them: `\udce9` is the byte 0xE9.
+    """
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    click.echo(_NO_UTF8.sub(lambda found: f"\\u{ord(found[0]):x}", text))
 
 
 def columns(rows: Iterable[Sequence[str]], indent: str = "") -> list[str]:

@@ -40,7 +40,8 @@ def tar_headers(file: TarBytes, most: int) -> Iterator[tarfile.TarInfo]:
         UsageError: it is no tar, or one that no image has.
     """
     try:
-        with tarfile.open(fileobj=cast("BinaryIO", _Headers(file, most)), mode="r:") as tar:
+        headers = cast("BinaryIO", _Headers(file, most))
+        with tarfile.open(fileobj=headers, mode="r:", encoding="utf-8") as tar:
             while entry := tar.next():
                 # tarfile would remember all of them.
                 vars(tar)["members"].clear()

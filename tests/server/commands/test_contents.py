@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 import stat
 import tarfile
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -270,6 +272,49 @@ def test_every_packing(lreg_here: Lreg, wire_here: Wire, repository: str, kind: 
     made = packed(data, kind, pack(data[:half]) + pack(data[half:]))
     wire_here.push(repository, made, "v1")
     assert lreg_here.run("cat", f"{repository}:v1", "file").encode() == TOOL
+
+
+@pytest.mark.parametrize(
+    ("time", "shown"),
+    [
+        ("inf", "1970-01-01 00:00"),
+        ("nan", "1970-01-01 00:00"),
+        ("1e300", "1970-01-01 00:00"),
+        ("-1e12", "@-1000000000000"),
+        ("-1.5", "1969-12-31 23:59"),
+    ],
+)
+def test_times_that_no_clock_shows(
+    lreg_here: Lreg, wire_here: Wire, repository: str, tmp_path: Path, time: str, shown: str
+) -> None:
+    """A time before the year 1 or without an end is a time like any other, or none."""
+    wire_here.push(
+        repository, layered(layer(member("file", b"x", pax_headers={"mtime": time}))), "v1"
+    )
+    assert lreg_here.lines("files", "--long", f"{repository}:v1") == [
+        f"-rw-r--r-- 0/0          1 {shown} file"
+    ]
+    assert abs(lreg_here.json("files", f"{repository}:v1")[0]["mtime"]) < 1 << 53
+    lreg_here.run("export", "--output=root", f"{repository}:v1")
+    with tarfile.open(tmp_path / "root") as archive:
+        assert archive.getnames() == ["file"]
+
+
+@pytest.mark.parametrize("more", [{"LC_ALL": "C"}, {"PYTHONIOENCODING": "utf-8:strict"}])
+def test_names_that_are_no_text(
+    lreg_here: Lreg, wire_here: Wire, repository: str, tmp_path: Path, more: dict[str, str]
+) -> None:
+    """Names in another encoding than UTF-8 keep their bytes, whatever the language is."""
+    name = "caf\udce9"
+    wire_here.push(repository, layered(layer(member(name, b"x"), link("l", name))), "v1")
+    lreg = replace(lreg_here, env={**lreg_here.env, **more})
+    assert lreg.lines("files", f"{repository}:v1") == ["caf?", "l"]
+    assert [each["path"] for each in lreg.json("files", f"{repository}:v1")] == [name, "l"]
+    assert lreg.run("cat", f"{repository}:v1", name) == "x"
+    lreg.run("export", "--output=root", f"{repository}:v1")
+    with tarfile.open(tmp_path / "root") as archive:
+        archive.extractall(tmp_path / "out", filter="tar")
+    assert sorted(os.listdir(bytes(tmp_path / "out"))) == [b"caf\xe9", b"l"]
 
 
 HOSTILE = {

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 # Of one layer: those of a million files.
 _MAX_HEADERS = 1 << 30
+# Seconds on either side of 1970, as large as a float counts them one by one.
+_MAX_TIME = 1 << 53
 _XATTR = "SCHILY.xattr."
 _TYPES = {
     tarfile.DIRTYPE: stat.S_IFDIR,
@@ -104,13 +106,18 @@ def _entry(header: tarfile.TarInfo, place: tuple[int, int]) -> Entry:
         header.uid,
         header.gid,
         header.size if kind == stat.S_IFREG and not hard else 0,
-        header.mtime,
+        _mtime(header),
         inside(header.linkname) if hard else header.linkname,
         hard,
         (header.devmajor, header.devminor),
         {key: text for key, text in header.pax_headers.items() if key.startswith(_XATTR)},
         place,
     )
+
+
+def _mtime(header: tarfile.TarInfo) -> float:
+    """Return a time that a file can have: pax headers may say anything, `inf` and `nan` too."""
+    return header.mtime if abs(header.mtime) < _MAX_TIME else 0
 
 
 def inside(name: str) -> str:

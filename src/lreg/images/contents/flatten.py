@@ -38,7 +38,9 @@ def write_root(layers: Layers, tree: Tree, target: BinaryIO) -> None:
     """
     files: dict[tuple[int, int], list[Entry]] = {}
     rest = []
-    with tarfile.open(fileobj=target, mode="w|", format=tarfile.PAX_FORMAT) as tar:
+    with tarfile.open(
+        fileobj=target, mode="w|", format=tarfile.PAX_FORMAT, encoding="utf-8"
+    ) as tar:
         for entry in tree:
             if entry.is_folder:
                 tar.addfile(_header(entry))
