@@ -46,7 +46,7 @@ test: $(READY)
 	$(BIN)/pytest -m alone
 
 test-quick: $(READY)
-	$(BIN)/pytest $(SIDE_BY_SIDE) -m "not alone and not client"
+	$(BIN)/pytest $(SIDE_BY_SIDE) -m "not alone and not client and not long"
 
 check: $(READY)
 	$(BIN)/ruff check $(CHECKED)

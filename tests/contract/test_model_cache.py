@@ -194,6 +194,7 @@ class CacheHistories(Histories):
                 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", sorted(STORES))
 def test_histories_of_a_cache(kind: str) -> None:
     """What was pushed, fetched, pinned, undone and evicted is so, in whatever order."""

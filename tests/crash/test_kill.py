@@ -79,6 +79,7 @@ def wait_for_one(pushers: list[Pusher]) -> None:
     eventually(lambda: answers(pushers) > before)
 
 
+@pytest.mark.long
 def test_200_kills(tmp_path: Path) -> None:
     """Whatever the registry acknowledged survives `kill -9`, at 200 random moments of pushes.
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.crash.ledger import Ledger
 from tests.support.images import hello
 from tests.support.mirrors import HASTE, start_mirror
@@ -104,6 +106,7 @@ class Life:
         self.ledger.open.clear()
 
 
+@pytest.mark.long
 def test_kills_during_fills(tmp_path: Path, hub: Upstream) -> None:
     """At 30 random moments of pulls and pushes: nothing wrong is ever served or kept.
 

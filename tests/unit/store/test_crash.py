@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
     from tests.unit.store.faults import Act
 
+pytestmark = pytest.mark.long
+
 OLD, NEW = image(b"old"), image(b"new")
 V1 = Tag("v1")
 

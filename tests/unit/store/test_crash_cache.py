@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     Meanings = dict[str, Tagged]
 
 
+pytestmark = pytest.mark.long
+
+
 @pytest.fixture
 async def prepared(place: Path) -> Path:
     """A store's folder to make copies of."""
