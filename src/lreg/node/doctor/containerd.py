@@ -71,15 +71,17 @@ def _registries(root: Root, plan: NodePlan) -> Iterator[tuple[str, dict[str, Any
     for pattern in main.get("imports", []):
         absolute = os.path.join("/", os.path.dirname(_CONFIG), pattern)
         found += [(path, _values(root, path)) for path in root.glob(absolute)]
-    whole = [(path, cri) for path, values in found if isinstance(cri := _cri(values), dict)]
+    whole = [(path, cri) for path, values in found if (cri := _cri(values)) is not None]
     # An import of 1.x replaces the whole table of the plugin; 2.x brings tables together.
     for path, cri in whole if at_least(plan.version, 2) else whole[-1:]:
         yield path, cri.get("registry", {})
 
 
-def _cri(values: dict[str, Any]) -> object:
+def _cri(values: dict[str, Any]) -> dict[str, Any] | None:
     plugins = values.get("plugins", {})
-    return next((plugins[name] for name in _PLUGINS if name in plugins), None)
+    there = [plugins[name] for name in _PLUGINS if isinstance(plugins.get(name), dict)]
+    # 2.x has the images' part of CRI in a plugin of its own.
+    return next((each for each in there if "registry" in each), next(iter(there), None))
 
 
 def _values(root: Root, path: str) -> dict[str, Any]:

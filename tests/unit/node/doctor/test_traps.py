@@ -112,6 +112,17 @@ def test_containerd(
     assert any(words in each for each in said), said
 
 
+def test_the_images_part_of_containerd_2(tmp_path: Path) -> None:
+    """Of the two plugins that containerd 2.x makes of CRI that for images is looked at."""
+    text = (
+        "version = 3\n[plugins.'io.containerd.grpc.v1.cri']\ndisable_tcp_service = true\n"
+        "[plugins.'io.containerd.cri.v1.images'.registry]\n"
+        "config_path = '/etc/containerd/certs.d'\n"
+    )
+    (finding,) = look(tmp_path, "containerd", PLAN, {CONFIG: text}, "2.3.4")
+    assert finding.ok, finding.said
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

@@ -1,0 +1,40 @@
+"""`lreg node doctor` on nodes with mirrors: what `lreg node apply` told is green."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lreg.node.plan import Mechanism
+from tests.nodes.patients import Patient, installed, kinds
+from tests.nodes.runtimes import Containerd1, Containerd2, Crio, Docker, Podman, Skopeo
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.nodes.world import World
+
+pytestmark = pytest.mark.client("namespaces")
+
+
+@pytest.fixture(
+    scope="module", params=kinds(Containerd1, Containerd2, Crio, Docker, Podman, Skopeo)
+)
+def patient(
+    request: pytest.FixtureRequest, world: World, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Patient]:
+    """Each runtime, on a node of its own."""
+    yield from installed(request.param, world, tmp_path_factory.mktemp("well"))
+
+
+def test_mirrors_that_are_well(patient: Patient) -> None:
+    """A node told of mirrors is green throughout; every pull came from it; it keeps no canary."""
+    patient.told(Mechanism.MIRROR)
+    examined = patient.examined()
+    assert examined.all_red == []
+    assert len(examined.green("pull")) == len(patient.hosts(Mechanism.MIRROR))
+    assert all(patient.runtime.node.addresses[0] in each for each in examined.green("pull"))
+    assert len(examined.green("files")) == len(examined.green("clock")) == 1
+    assert examined.green("names") == examined.green("tls") == []
+    assert not patient.holds("lreg-canary")

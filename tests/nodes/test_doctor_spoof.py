@@ -1,0 +1,39 @@
+"""`lreg node doctor` on nodes with spoofed names: what was told is green."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lreg.node.plan import Mechanism
+from tests.nodes.patients import Patient, installed, kinds
+from tests.nodes.runtimes import Containerd1, Containerd2, Crio, Docker, Podman, Skopeo
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.nodes.world import World
+
+pytestmark = pytest.mark.client("namespaces")
+
+
+@pytest.fixture(
+    scope="module", params=kinds(Containerd1, Containerd2, Crio, Docker, Podman, Skopeo)
+)
+def patient(
+    request: pytest.FixtureRequest, world: World, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Patient]:
+    """Each runtime, on a node of its own."""
+    yield from installed(request.param, world, tmp_path_factory.mktemp("spoofed"))
+
+
+def test_spoofed_names_that_are_well(patient: Patient) -> None:
+    """A node whose names mean lreg is green throughout: names, certificates, pulls in TLS."""
+    patient.told(Mechanism.SPOOF_TLS)
+    examined = patient.examined()
+    assert examined.all_red == []
+    assert len(examined.green("names")) == len(examined.green("tls")) == 4
+    pulls = examined.green("pull")
+    assert ["by Host, in TLS, from" in each for each in pulls] == [True, True]
+    assert all(patient.runtime.node.addresses[0] in each for each in pulls)
