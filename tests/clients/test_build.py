@@ -229,6 +229,17 @@ BOTH = {
         ENV B=$A
         COPY program /
     """,
+    "ignored": """
+        FROM scratch
+        COPY . /all/
+        COPY docs /docs/
+    """,
+    "triggers": """
+        FROM BASE
+        ONBUILD COPY file /triggered
+        ONBUILD LABEL by=trigger
+        COPY program /
+    """,
     "owners": """
         FROM BASE
         COPY --chown=5:6 file docs /numbers/
@@ -238,6 +249,9 @@ BOTH = {
 }
 
 
+IGNORED = {
+    "ignored": "# comment\n*.t?t\n!b.txt\n**/skipped\ndocs/*\n!docs/deep\nlib/\n/sticky\nDocker*\n"
+}
 # What buildah and Docker's own builder, older than BuildKit, do otherwise or not at all.
 BUILDKITS = {
     "shell": """
@@ -375,12 +389,27 @@ class Builders:
         self.buildkit.cli(*frontend, *places, *options, "--output", output)
         return self._pushed("buildkit")
 
-    def by_lreg(self, context: Path, *options: str) -> Flat:
+    def by_lreg(self, context: Path, *options: str, **more: str) -> Flat:
         """Build with lreg."""
-        env = clean_environment(self.home, LOCAL_REGISTRY=self.registry.host)
+        env = clean_environment(self.home, LOCAL_REGISTRY=self.registry.host) | more
         argv = ["build", "--quiet", "--push", "--tag", "t/lreg:1", *options, str(context)]
         run(sys.executable, "-m", "lreg", *argv, env=env, cwd=self.home)
         return self._pushed("lreg")
+
+    def others(self) -> dict[str, str]:
+        """Return the environment in which lreg finds the other builders."""
+        storage = self.home / "storage.conf"
+        roots = f'runroot = "{self.home}/run"\ngraphroot = "{self.home}/root"\n'
+        storage.write_text(f'[storage]\ndriver = "vfs"\n{roots}')
+        return {
+            "BUILDAH_ISOLATION": "chroot",
+            "CONTAINERS_STORAGE_CONF": str(storage),
+            "STORAGE_DRIVER": "vfs",
+            "BUILDKIT_HOST": self.buildkit.address,
+            "DOCKER_HOST": self.docker.host,
+            "DOCKER_BUILDKIT": "0",
+            "PATH": f"{self.buildkit.programs}:{os.environ['PATH']}",
+        }
 
     def _pushed(self, builder: str) -> Flat:
         with self.registry.wire() as wire:
@@ -408,20 +437,23 @@ def builders(dockerd: Docker, tmp_path_factory: pytest.TempPathFactory) -> Itera
         registry.stop()
 
 
-def write_case(folder: Path, text: str, registry: Running) -> Path:
-    """Write a context with that Dockerfile."""
+def write_case(folder: Path, case: str, registry: Running) -> Path:
+    """Write a context with the Dockerfile of a case."""
+    text = (BOTH | BUILDKITS)[case]
     folder.mkdir()
     write_context(folder)
     text = textwrap.dedent(text).lstrip().replace("BASE ", f"{registry.host}/t/base:1 ")
     text = re.sub(r"BASE$", f"{registry.host}/t/base:1", text, flags=re.MULTILINE)
     (folder / "Dockerfile").write_text(text)
+    if ignore := IGNORED.get(case):
+        (folder / ".dockerignore").write_text(ignore)
     return folder
 
 
 @pytest.mark.parametrize("case", BOTH)
 def test_same_as_all_others(builders: Builders, tmp_path: Path, case: str) -> None:
     """Names, kinds, modes, owners, links, contents and config are those that others make of it."""
-    context = write_case(tmp_path / "context", BOTH[case], builders.registry)
+    context = write_case(tmp_path / "context", case, builders.registry)
     ours = builders.by_lreg(context)
     for build in (builders.by_docker, builders.by_buildah, builders.by_buildkit):
         theirs = build(context)
@@ -432,7 +464,18 @@ def test_same_as_all_others(builders: Builders, tmp_path: Path, case: str) -> No
 @pytest.mark.parametrize("case", BUILDKITS)
 def test_same_as_buildkit(builders: Builders, tmp_path: Path, case: str) -> None:
     """Where builders differ, files and config are those that BuildKit makes of it."""
-    context = write_case(tmp_path / "context", BUILDKITS[case], builders.registry)
+    context = write_case(tmp_path / "context", case, builders.registry)
     ours, theirs = builders.by_lreg(context), builders.by_buildkit(context)
     assert ours.files == theirs.files
     assert ours.said() == theirs.said()
+
+
+@pytest.mark.parametrize("builder", ["buildah", "buildkit", "docker"])
+def test_others_build_for_lreg(builders: Builders, tmp_path: Path, builder: str) -> None:
+    """What another builder makes of a Dockerfile is pushed like what lreg makes of it."""
+    context = write_case(tmp_path / "context", "files", builders.registry)
+    own = builders.by_lreg(context)
+    options = ("--builder", builder, "--label", "by=other")
+    theirs = builders.by_lreg(context, *options, **builders.others())
+    assert theirs.files == own.files
+    assert theirs.said()["Labels"]["by"] == "other"

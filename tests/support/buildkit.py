@@ -17,18 +17,21 @@ class BuildKit:
 
     Attributes:
         cli: buildctl.
+        address: where it listens.
+        programs: the folder with buildctl.
     """
 
     def __init__(self, folder: Path) -> None:
         """Start it; its data lie in `folder`, which is made."""
         folder.mkdir()
-        address = f"unix://{folder}/buildkitd.sock"
-        daemon = [str(tools.build("buildkitd")), "--addr", address, "--root", f"{folder}/root"]
+        self.address = f"unix://{folder}/buildkitd.sock"
+        self.programs = tools.build("buildctl").parent
+        daemon = [str(tools.build("buildkitd")), "--addr", self.address, "--root", f"{folder}/root"]
         daemon += ["--oci-worker-snapshotter=native", "--oci-worker-net=host"]
         # In a mount namespace: whatever it mounts goes with it.
         argv = ["unshare", "--mount", "--propagation", "private", *daemon]
         self._daemon = Program(argv, folder / "buildkitd.log", clean_environment(folder))
-        self.cli = Client(folder / "home", str(tools.build("buildctl")), "--addr", address)
+        self.cli = Client(folder / "home", str(tools.build("buildctl")), "--addr", self.address)
         self._daemon.wait_until(lambda: self.cli.attempt("debug", "workers").code == 0)
 
     def close(self) -> None:

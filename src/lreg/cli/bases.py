@@ -2,38 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from lreg.client.copy import find_image
 from lreg.errors import ManifestUnknown, NameUnknown, Unreachable
 from lreg.oci.reference import RepositoryName
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterator
-    from typing import Any
+    from collections.abc import Iterator
 
+    from lreg.cli.bridge import Bridge
     from lreg.cli.remote import Registries
     from lreg.client.repository import RemoteRepository
     from lreg.oci.descriptor import Descriptor
     from lreg.oci.manifest import Manifest
     from lreg.oci.platform import Platform
     from lreg.oci.reference import Reference
-
-T = TypeVar("T")
-
-
-class Loop:
-    """The event loop, for a thread beside it."""
-
-    def __init__(self) -> None:
-        """Take the loop that runs here."""
-        self._loop = asyncio.get_running_loop()
-
-    def wait(self, work: Coroutine[Any, Any, T]) -> T:
-        """Return what `work` does, done by the loop; to be called from another thread."""
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,25 +28,16 @@ class RegistryBase:
     Attributes:
         repository: where it is.
         manifest: its manifest for one platform.
-        loop: what fetches it.
+        bridge: to the loop that fetches it.
     """
 
     repository: RemoteRepository
     manifest: Manifest
-    loop: Loop
+    bridge: Bridge
 
     def read(self, blob: Descriptor) -> Iterator[bytes]:
-        """Yield the bytes of its config or of a layer; raises what `RemoteBlob` does."""
-        pieces = aiter(self.repository.blob(blob))
-        try:
-            while piece := self.loop.wait(_next(pieces)):
-                yield piece
-        finally:
-            self.loop.wait(pieces.aclose())
-
-
-async def _next(pieces: Any) -> bytes:
-    return await anext(pieces, b"")
+        """Return the bytes of its config or of a layer; iterating raises what RemoteBlob does."""
+        return self.bridge.pieces(self.repository.blob(blob))
 
 
 class RegistryBases:
@@ -71,9 +47,9 @@ class RegistryBases:
     used by a thread beside the loop.
     """
 
-    def __init__(self, registries: Registries) -> None:
+    def __init__(self, registries: Registries, bridge: Bridge) -> None:
         self._registries = registries
-        self._loop = Loop()
+        self._bridge = bridge
         self._found: dict[tuple[Reference, Platform], RegistryBase] = {}
 
     def find(self, reference: Reference, platform: Platform) -> RegistryBase:
@@ -84,7 +60,7 @@ class RegistryBases:
         """
         key = reference, platform
         if key not in self._found:
-            self._found[key] = self._loop.wait(self._find(reference, platform))
+            self._found[key] = self._bridge.ask(self._find(reference, platform))
         return self._found[key]
 
     async def _find(self, reference: Reference, platform: Platform) -> RegistryBase:
@@ -96,7 +72,7 @@ class RegistryBases:
             except (ManifestUnknown, NameUnknown, Unreachable) as error:
                 tried.append(str(error))
             else:
-                return RegistryBase(repository, manifest, self._loop)
+                return RegistryBase(repository, manifest, self._bridge)
         raise ManifestUnknown(f"there is no image {reference}: {'; '.join(tried)}")
 
     def _places(self, reference: Reference) -> list[Reference]:

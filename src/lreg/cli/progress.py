@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lreg.cli.output import human_size
+from lreg.cli.output import human_size, printable
 from lreg.client.progress import Outcome, Progress, Silent
 
 if TYPE_CHECKING:
@@ -88,6 +88,45 @@ class Moving:
         if (task := self._tasks.pop(descriptor.digest, None)) is not None:
             self._bars.remove_task(task)
         self._bars.console.print(line_of(descriptor, outcome), highlight=False)
+
+
+class Steps:
+    """What is done, one line for each step, and how many bytes by now where it can be seen."""
+
+    def __init__(self, say: Callable[[str], object], bars: Bars | None = None) -> None:
+        """Make one.
+
+        Args:
+            say: prints a line.
+            bars: where to show the bytes.
+        """
+        self.say = say
+        self._bars = bars
+        self._task = bars.add_task("", total=None) if bars else None
+
+    def told(self, count: int) -> None:
+        """Count more bytes."""
+        if self._bars and self._task is not None:
+            self._bars.advance(self._task, count)
+
+
+@contextmanager
+def stepping(*, quiet: bool) -> Iterator[Steps]:
+    """Give what shows steps while the context lasts.
+
+    Args:
+        quiet: show nothing.
+    """
+    if quiet:
+        yield Steps(lambda _line: None)
+    elif sys.stderr.isatty():
+        with _bars() as bars:
+            yield Steps(
+                lambda line: bars.console.print(printable(line), markup=False, highlight=False),
+                bars,
+            )
+    else:
+        yield Steps(lambda line: click.echo(printable(line), err=True))
 
 
 def _bars() -> Bars:
