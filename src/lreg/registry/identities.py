@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _OWN = ""
+# A machine has more addresses than it knows to name; so many that clients come to are added.
+_MOST_MET = 64
 # A renewal that fails is tried again after so many seconds; what is there serves meanwhile.
 _AGAIN = 60.0
 
@@ -71,6 +73,7 @@ def own_names(config: Config) -> set[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Identity:
+    names: frozenset[str]
     context: ssl.SSLContext
     life: Lifetime
 
@@ -98,8 +101,9 @@ class Identities:
         self._authority = authority
         self._own = own
         self._own_names = _folded(own())
+        self._met: set[str] = set()
         self._upstreams = frozenset(upstreams)
-        self._made = {_OWN: self._make(_OWN)}
+        self._made = {_OWN: self._make(_OWN, frozenset())}
         self._minting: dict[str, asyncio.Task[None]] = {}
         self._rest_until: dict[str, float] = {}
         self.context = server_context()
@@ -118,13 +122,26 @@ class Identities:
             return ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
         now, identity = time.time(), self._made.get(key)
         # The clock may have jumped, in either direction, since it was made.
-        if identity is None or not identity.life.covers(now):
+        if identity is None or not identity.life.covers(now) or self._is_new(session, identity):
             session.wanted = self._mint(key)
             return ssl.ALERT_DESCRIPTION_INTERNAL_ERROR
         if now >= identity.life.renew:
             self._renew(key)
         session.context = identity.context
         return None
+
+    def _is_new(self, session: Session, identity: _Identity) -> bool:
+        """Return whether a client came to an address of ours that no client came to before.
+
+        Who names no server connected to an address, and verifies that.
+        """
+        address = session.address
+        if session.server_name or address in identity.names | self._met:
+            return False
+        if not address or len(self._met) >= _MOST_MET:
+            return False
+        self._met.add(address)
+        return True
 
     def _key(self, name: str) -> str | None:
         """Return whose certificate a server name gets: `_OWN`, an upstream's host, or None."""
@@ -147,7 +164,7 @@ class Identities:
     async def _replace(self, key: str) -> None:
         # Signing and the disk take their time: in a thread.
         try:
-            self._made[key] = await asyncio.to_thread(self._make, key)
+            self._made[key] = await asyncio.to_thread(self._make, key, frozenset(self._met))
         except OSError as error:
             log.error(  # noqa: TRY400 - the reason is in the fields
                 "tls.no_certificate", extra={"host": key or "own", "error": str(error)}
@@ -155,12 +172,12 @@ class Identities:
             return
         log.info("tls.certificate", extra={"host": key or "own"})
 
-    def _make(self, key: str) -> _Identity:
+    def _make(self, key: str, met: frozenset[str]) -> _Identity:
         from lreg.certificates import Lifetime  # noqa: PLC0415 - as above
 
-        names = self._own() if key == _OWN else spoofed_names((key,))
+        names = self._own() | met if key == _OWN else spoofed_names((key,))
         cert, private = self._authority.issue(names)
-        return _Identity(_loaded(cert, private), Lifetime.of(cert))
+        return _Identity(_folded(names), _loaded(cert, private), Lifetime.of(cert))
 
 
 def _note_name(session: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> None:

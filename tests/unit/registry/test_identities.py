@@ -139,6 +139,16 @@ async def test_a_name_off_the_list_gets_none(
         assert signing.asked == [tuple(sorted(OWN))]
 
 
+async def test_an_address_that_nobody_knew_of(ca: CertificateAuthority, signing: Signing) -> None:
+    """A client that comes to another address of this machine can verify that one as well."""
+    async with server(ca, ["registry.lan"]) as port:
+        certificate, _ = await ask(ca, port, "127.0.0.1")
+        assert names(certificate) == {"registry.lan", "127.0.0.1"}
+        await ask(ca, port, "registry.lan")
+        await ask(ca, port, "127.0.0.1")
+        assert signing.asked == [("registry.lan",), ("127.0.0.1", "registry.lan")]
+
+
 async def test_a_certificate_is_made_once(
     tmp_path: Path, ca: CertificateAuthority, signing: Signing
 ) -> None:

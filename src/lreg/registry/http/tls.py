@@ -42,11 +42,13 @@ class Session(ssl.SSLObject):
 
     Attributes:
         server_name: what the client calls the server (RFC 6066, 3), in lower case; "": nothing.
+        address: the one of the server that the client connected to.
         wanted: what has to be waited for before the hello can be answered; the session is lost
             then, and the hello is for another.
     """
 
     server_name = ""
+    address = ""
     wanted: asyncio.Task[None] | None = None
 
 
@@ -68,7 +70,6 @@ class TlsLayer(asyncio.BufferedProtocol, asyncio.Transport):
         """Encrypt by `context` what `inner` says and hears; it begins after the handshake."""
         asyncio.Transport.__init__(self)
         self._context = context
-        self._begin()
         self._inner = inner
         # What the client said, as long as nothing has been answered.
         self._hello: bytearray | None = bytearray()
@@ -78,12 +79,16 @@ class TlsLayer(asyncio.BufferedProtocol, asyncio.Transport):
     def _begin(self) -> None:
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = self._context.wrap_bio(self._incoming, self._outgoing, server_side=True)
+        place = self._wire.get_extra_info("sockname")
+        if isinstance(self._tls, Session) and isinstance(place, tuple):
+            self._tls.address = place[0].partition("%")[0]
 
     # asyncio's side.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Wait for the client's hello."""
         self._wire = cast("asyncio.Transport", transport)
+        self._begin()
         self._timer = self._loop.call_later(_HANDSHAKE_TIME, self._wire.abort)
 
     def get_buffer(self, sizehint: int) -> memoryview:
