@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lreg.node.plan import Mechanism
+from lreg.node.runtimes import RUNTIMES
 from tests.nodes.patients import PLACES, Patient, installed, kinds
 from tests.nodes.runtimes import Containerd1, Docker, Podman
 from tests.nodes.world import World
@@ -75,11 +76,20 @@ def test_a_wrong_port(patient: Patient) -> None:
 
 def test_a_node_that_was_never_told(patient: Patient) -> None:
     """A node that knows nothing of lreg is red: its pull goes where the internet would be."""
-    registry = f"--registry={PLACES[Mechanism.MIRROR]}"
-    examined = patient.examined(registry, "--upstream=docker.io")
+    told = (f"--registry={PLACES[Mechanism.MIRROR]}", "--upstream=docker.io")
+    examined = patient.examined(*told)
     assert examined.red("files")
     assert "docker.io: the pull never came here; docker.io is nowhere here" in examined.red("pull")
     assert "the runtime says: " in examined.red("pull")
+
+
+def test_the_runtime_is_found(patient: Patient) -> None:
+    """Without a runtime's name the one that this node has is looked at."""
+    argv = (sys.executable, "-m", "lreg", "node", "doctor", "--timeout=1", "--upstream=docker.io")
+    said = patient.runtime.node.attempt(*argv, f"--registry={PLACES[Mechanism.MIRROR]}")
+    assert said.out.splitlines()[0].split()[:2] == ["ok", "runtime"]
+    title = RUNTIMES[patient.runtime.name].title
+    assert said.out.splitlines()[0].split(maxsplit=2)[2].startswith(title)
 
 
 @pytest.mark.client("containerd 1.6")
