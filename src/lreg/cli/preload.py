@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import click
 
 from lreg.admin.values import Wanted, WantedImages
+from lreg.cli import INTERRUPTED
 from lreg.cli.access import Access, access_options
 from lreg.cli.needs import look, names_any, source_options
-from lreg.cli.wanting import INTERRUPTED, STOPPED, bring_options, chosen, report
+from lreg.cli.wanting import STOPPED, bring_options, chosen, report
 from lreg.errors import UsageError
 from lreg.oci.reference import Reference, RepositoryName
 

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-INTERRUPTED = 130
 STOPPED = "lreg: stopped: what came stays, the same command goes on from there"
 
 
