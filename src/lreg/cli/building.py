@@ -143,7 +143,7 @@ def _image(wanted: Build, work: Work, stack: ExitStack) -> BuiltImage:
     """Return the image, built by lreg or by another builder."""
     source = wanted.source
     if isinstance(source, DockerfileSource):
-        needs = source.needs()
+        needs = source.needs(work.wanted)
         if builder := _other_builder(needs, wanted.builder):
             work.say(f"{needs or source.path}: built by {builder}")
             return _built_by(builder, source, wanted, stack)

@@ -257,6 +257,48 @@ def tar_of(entries: list[tuple[str, dict[str, Any]]]) -> bytes:
     return out.getvalue() + bytes(1024)
 
 
+def test_depths_and_pipes(lreg_here: Lreg, tmp_path: Path) -> None:
+    """Folders, stages and ignore files that are made to break what reads them end in one line."""
+    folder = write(tmp_path / "deep", "FROM scratch\nCOPY . /\n")
+    (folder / "/".join("d" * 400)).mkdir(parents=True)
+    assert "more than 250 deep" in lreg_here.fail(2, "build", "--quiet", str(folder))
+    assert "250" in lreg_here.fail(2, "build", "--quiet", "--from-dir", str(folder))
+    stages = "FROM scratch AS s0\n" + "".join(f"FROM s{n} AS s{n + 1}\n" for n in range(2000))
+    many = write(tmp_path / "many", stages)
+    assert lreg_here.json("build", "--quiet", str(many))["size"] > 0
+    ignoring = write(tmp_path / "pipe", "FROM scratch\nCOPY . /\n")
+    os.mkfifo(ignoring / ".dockerignore")
+    assert "is no file" in lreg_here.fail(2, "build", "--quiet", str(ignoring))
+
+
+def test_a_base_for_another_platform(lreg_here: Lreg, wire_here: Wire, tmp_path: Path) -> None:
+    """What is for another platform than is wanted is taken, and that is said."""
+    wire_here.push("t/arm", hello("for arm", architecture="arm64"), "1")
+    folder = write(tmp_path / "c", f"FROM {lreg_here.registry.host}/t/arm:1\nCMD x\n")
+    said = lreg_here.attempt("build", "--platform", "linux/s390x", str(folder))
+    assert said.code == 0
+    assert "is for linux/arm64, not for linux/s390x" in said.err
+
+
+def test_stages_by_platform(lreg_here: Lreg, wire_here: Wire, tmp_path: Path) -> None:
+    """A stage may be chosen by the platform: each gets its own, and only those are built."""
+    text = """
+        FROM scratch AS on-amd64
+        COPY amd /
+        FROM scratch AS on-s390x
+        COPY s390 /
+        FROM scratch AS on-arm64
+        RUN never
+        FROM on-$TARGETARCH
+        LABEL last=1
+    """
+    folder = write(tmp_path / "c", text, amd="a", s390="s")
+    build(lreg_here, folder, "--platform", "linux/amd64,linux/s390x", "--builder", "lreg")
+    made = wire_here.manifest("t/built", "1").json()
+    files = [set(flattened(wire_here, "t/built", one["digest"]).files) for one in made["manifests"]]
+    assert files == [{"amd"}, {"s390"}]
+
+
 def test_links_stay_inside_of_the_image(lreg_here: Lreg, wire_here: Wire, tmp_path: Path) -> None:
     """What an archive writes through its own absolute link lands in the image, nowhere else."""
     folder = write(tmp_path / "c", "FROM scratch\nADD link.tar /\n")

@@ -16,6 +16,8 @@ from lreg.images.members import Member
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+# More than any that people make, and far fewer than Python's own limit.
+_MAX_DEPTH = 250
 _UNFIT = {
     stat.S_IFSOCK: "a socket",
     stat.S_IFIFO: "a pipe",
@@ -92,13 +94,24 @@ def plain_mode(status: os.stat_result) -> int:
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-def _walk(root: str, prefix: str) -> Iterator[str]:
+def list_folder(root: str, prefix: str) -> list[os.DirEntry[str]]:
+    """Return what is in the folder `prefix` below the folder `root`, sorted by name.
+
+    Raises:
+        UsageError: it can't be read, or lies too deep.
+    """
     folder = os.path.join(root, prefix)
+    if prefix.count("/") > _MAX_DEPTH:
+        raise UsageError(f"{root} has folders that lie in one another more than {_MAX_DEPTH} deep")
     try:
-        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        with os.scandir(folder) as entries:
+            return sorted(entries, key=lambda entry: entry.name)
     except OSError as error:
         raise _unreadable(folder, error) from error
-    for entry in entries:
+
+
+def _walk(root: str, prefix: str) -> Iterator[str]:
+    for entry in list_folder(root, prefix):
         name = prefix + entry.name
         yield name
         if entry.is_dir(follow_symlinks=False):

@@ -61,6 +61,7 @@ def test_a_word(text: str, expected: str) -> None:
         ("${A:=x}", "modifier"),
         ("${NONE?say why}", "NONE: say why"),
         ("${EMPTY:?}", "EMPTY: it is not set"),
+        ("${N:-" * 2000 + "}" * 2000, "too deeply"),
     ],
 )
 def test_what_is_not_closed(text: str, message: str) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import posixpath
 from typing import TYPE_CHECKING
 
 from lreg.errors import UsageError
 from lreg.images.building.context.ignore import Ignore
-from lreg.images.building.folder import found_at
+from lreg.images.building.folder import found_at, list_folder
 from lreg.images.building.root import Root
 
 if TYPE_CHECKING:
@@ -52,13 +51,7 @@ class Context:
 
     def _kept(self, prefix: str) -> Iterator[str]:
         """Yield what is not ignored, a folder before its content."""
-        folder = os.path.join(self._folder, prefix)
-        try:
-            with os.scandir(folder) as entries:
-                found = sorted(entries, key=lambda entry: entry.name)
-        except OSError as error:
-            raise UsageError(f"{folder} can't be read: {error.strerror}") from error
-        for entry in found:
+        for entry in list_folder(self._folder, prefix):
             name = posixpath.join(prefix, entry.name)
             ignored = self._ignore.ignores(name)
             if not entry.is_dir(follow_symlinks=False):
@@ -79,10 +72,12 @@ def read_ignore(folder: Path, dockerfile: Path) -> Ignore:
         UsageError: that can't be read, or a line in it is no pattern.
     """
     for path in (dockerfile.with_name(f"{dockerfile.name}.dockerignore"), folder / ".dockerignore"):
+        if not path.exists():
+            continue
+        if not path.is_file():
+            raise UsageError(f"{path} is no file")
         try:
             text = path.read_text(errors="surrogateescape")
-        except FileNotFoundError:
-            continue
         except OSError as error:
             raise UsageError(f"{path} can't be read: {error.strerror}") from error
         try:

@@ -22,7 +22,7 @@ from lreg.oci.platform import Platform
 from lreg.oci.reference import Reference
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from lreg.images.building.dockerfile.copying import Origin
     from lreg.images.building.dockerfile.instructions import Dockerfile, Instruction, Stage
@@ -74,28 +74,24 @@ class DockerfileSource:
             work.say(f"lreg: {self.path} has no ARG {name}: nothing takes --build-arg {name}")
         with self.prepared() as ready:
             context = _Lazy(ready.context, self.path)
-            images = [
-                _Build(plan, context, platform, work).image(plan.wanted) for platform in work.wanted
-            ]
+            images = [_Build(plan, context, platform, work).wanted() for platform in work.wanted]
         return [Part(image.config, image.layers) for image in images]
 
-    def needs(self) -> str:
+    def needs(self, platforms: Sequence[Platform]) -> str:
         """Return what of it lreg itself does not do, in words; nothing where it builds it all.
 
         Raises:
             UsageError: it can't be read, or is not well-formed.
         """
         plan = self._plan()
-        for number in plan.reachable():
-            for instruction in plan.stages[number].instructions:
-                statement = instruction.statement
-                if isinstance(instruction, Run):
-                    return f"{self.path}, line {statement.line}: RUN runs something"
-                if isinstance(instruction, Copy):
-                    for source in instruction.sources:
-                        if needs_network(source):
-                            return f"{self.path}, line {statement.line}: ADD fetches {source!r:.80}"
-        return ""
+        numbers = {number for platform in platforms for number in plan.reachable(platform)}
+        needs = (
+            f"{self.path}, line {instruction.statement.line}: {need}"
+            for number in sorted(numbers)
+            for instruction in plan.stages[number].instructions
+            if (need := _need(instruction))
+        )
+        return next(needs, "")
 
     def _plan(self) -> _Plan:
         try:
@@ -106,6 +102,15 @@ class DockerfileSource:
             return _Plan(parse(text), self.target, self.arguments, self.path)
         except UsageError as error:
             raise UsageError(f"{self.path}: {error}") from error
+
+
+def _need(instruction: Instruction) -> str:
+    """Return what it takes that lreg does not do; nothing where it takes nothing of that."""
+    if isinstance(instruction, Run):
+        return "RUN runs something"
+    sources = instruction.sources if isinstance(instruction, Copy) else ()
+    remote = next(filter(needs_network, sources), None)
+    return f"ADD fetches {remote!r:.80}" if remote else ""
 
 
 class _Lazy:
@@ -190,9 +195,9 @@ class _Plan:
                 return earlier
         return name
 
-    def reachable(self) -> list[int]:
-        """Return the numbers of the stages that the wanted one needs, and its own."""
-        known = self.globals(Platform.here())
+    def reachable(self, platform: Platform) -> list[int]:
+        """Return the numbers of the stages that the wanted one needs, and its own, sorted."""
+        known = self.globals(platform)
         found, waiting = set(), [self.wanted]
         while waiting:
             number = waiting.pop()
@@ -217,6 +222,13 @@ class _Build:
         self._built: dict[int, StageImage] = {}
         self._variables: dict[int, Mapping[str, str]] = {}
         self._images: dict[str, StageImage] = {}
+
+    def wanted(self) -> StageImage:
+        """Return the image of the wanted stage."""
+        # Those that others need stand before them.
+        for number in self._plan.reachable(self._platform):
+            self.image(number)
+        return self.image(self._plan.wanted)
 
     def image(self, number: int) -> StageImage:
         """Return the image of a stage."""
@@ -268,7 +280,9 @@ class _Build:
         key = f"{name} {platform}"
         if key not in self._images:
             base = self._work.bases.find(Reference.parse(name), platform)
-            self._images[key] = StageImage.on_base(base, self._work)
+            made = self._images[key] = StageImage.on_base(base, self._work)
+            if not made.config.platform.matches(platform):
+                self._work.say(f"lreg: {name} is for {made.config.platform}, not for {platform}")
         return self._images[key]
 
     def _triggers(self, image: StageImage, stage: Stage) -> Iterator[Instruction]:

@@ -21,18 +21,18 @@ def expand(text: str, variables: Mapping[str, str], escape: str = "\\") -> str:
     Raises:
         UsageError: a quote or a brace is not closed, or `${x?…}` misses its variable.
     """
-    return "".join(piece for piece, _ in _Scanner(text, variables, escape).pieces())
+    return "".join(piece for piece, _ in _scanned(text, variables, escape))
 
 
 def expand_text(text: str, variables: Mapping[str, str]) -> str:
     """Return the text of a heredoc with its variables replaced; quotes stay. Raises UsageError."""
-    return "".join(piece for piece, _ in _Scanner(text, variables, "\\", quotes=False).pieces())
+    return "".join(piece for piece, _ in _scanned(text, variables, "\\", quotes=False))
 
 
 def expand_words(text: str, variables: Mapping[str, str], escape: str = "\\") -> list[str]:
     """Return the words of a text: split after variables are replaced. Raises UsageError."""
     words, word = [], ""
-    for piece, splits in _Scanner(text, variables, escape).pieces():
+    for piece, splits in _scanned(text, variables, escape):
         if not splits:
             word += piece
             continue
@@ -42,6 +42,15 @@ def expand_words(text: str, variables: Mapping[str, str], escape: str = "\\") ->
             words.append(word)
             word = part
     return [one for one in [*words, word] if one]
+
+
+def _scanned(
+    text: str, variables: Mapping[str, str], escape: str, *, quotes: bool = True
+) -> list[tuple[str, bool]]:
+    try:
+        return list(_Scanner(text, variables, escape, quotes=quotes).pieces())
+    except RecursionError as error:
+        raise UsageError(f"{text!r:.80}… has braces that lie in one another too deeply") from error
 
 
 class _Scanner:
