@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 FILE = Path(__file__).parents[2] / "docs/runtimes.md"
 _HEAD = """\
@@ -48,19 +48,25 @@ class Matrix:
         """Whether every cell of so many rows is there."""
         return len(self.marks) == rows * len(self.columns)
 
-    def rows(self) -> dict[str, str]:
-        """Return the table's lines by runtime."""
-        return {row: self._line(row) for row in self.versions}
+    def lines(self) -> list[str]:
+        """Return the page's lines about what was found, of the runtimes of which all was."""
+        done = [
+            row for row in self.versions if all((row, each) in self.marks for each in self.columns)
+        ]
+        notes = [line for (row, _), line in self._notes() if row in done]
+        return [*map(self._line, done), *notes]
 
     def text(self) -> str:
         """Return the page."""
         head = f"| | version | {' | '.join(self.columns)} |"
         rule = "|---|---|" + ":-:|" * len(self.columns)
-        parts = [_HEAD, "\n".join([head, rule, *self.rows().values()]) + "\n", _COLUMNS]
-        if self.notes:
-            lines = (f"- {row}, {column}: {why}" for (row, column), why in self.notes.items())
-            parts.append("What can't work is refused:\n\n" + "\n".join(lines) + "\n")
-        return "\n".join(parts)
+        table = [head, rule, *map(self._line, self.versions)]
+        refused = ["What can't work is refused:", "", *(line for _, line in self._notes())]
+        return "\n".join([_HEAD, *table, "", _COLUMNS, *refused, ""])
+
+    def _notes(self) -> Iterator[tuple[tuple[str, str], str]]:
+        for (row, column), why in self.notes.items():
+            yield (row, column), f"- {row}, {column}: {why}"
 
     def _line(self, row: str) -> str:
         marks = (self.marks.get((row, column), "?") for column in self.columns)
