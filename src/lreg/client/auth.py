@@ -178,7 +178,7 @@ class Authorizer:
         if not trusted_realm(realm, self._registry, insecure=self._insecure):
             raise Unauthorized(
                 f"{self._host} asks to fetch tokens from {realm!r:.200}: refused, because that is "
-                "not an https address, nor its own"
+                "not an https address; --insecure lets it name its own in plain HTTP"
             )
         service = challenge.parameters.get("service", "")
         credentials = await self._credentials(scope.repository)
