@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from lreg.images.carrying import CarriedFile
     from lreg.oci.digest import Digest
     from lreg.oci.platform import Platform
+    from lreg.oci.reference import RepositoryName
 
 _PIECE = 1 << 20
 
@@ -136,9 +137,9 @@ def _wanted(registries: Registries, names: tuple[str, ...], lock: Path | None) -
         yield as_cached(registries, str(locked.reference))
 
 
-def _brought(path: Path) -> dict[Digest, str]:
+def _brought(path: Path) -> dict[Digest, RepositoryName]:
     """Return the blobs that are where an earlier bundle went, each with its repository there."""
-    from lreg.cli.loading import repository_of  # noqa: PLC0415
+    from lreg.cli.naming import repository_of  # noqa: PLC0415
 
     with _opened(str(path)) as bundle:
         return {

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lreg.oci.descriptor import Descriptor
     from lreg.oci.digest import Digest
     from lreg.oci.platform import Platform
-    from lreg.oci.reference import Reference
+    from lreg.oci.reference import Reference, RepositoryName
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ async def carry(
     platform: Platform | None,
     write: Callable[[Iterator[CarriedFile]], None],
     *,
-    since: Mapping[Digest, str] | None = None,
+    since: Mapping[Digest, RepositoryName] | None = None,
     quiet: bool = False,
 ) -> tuple[Carried, ...]:
     """Let `write` have the files of a layout of these images, in a thread; return what they are.
@@ -70,9 +70,7 @@ async def carry(
     carried = tuple(images.values())
     with shown(quiet=quiet) as progress:
         await in_thread(
-            lambda bridge: write(
-                carried_files(carried, _reader(bridge, holders, progress), since or {})
-            )
+            lambda bridge: write(carried_files(carried, _reader(bridge, holders, progress), since))
         )
     return carried
 

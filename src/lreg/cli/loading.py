@@ -6,11 +6,12 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from lreg.cli.bridge import GRACE, aside
+from lreg.cli.naming import repository_of
 from lreg.cli.progress import shown
 from lreg.cli.remote import Registries
 from lreg.client.progress import Outcome
 from lreg.errors import LregError, UsageError
-from lreg.oci.reference import Reference, RepositoryName, canonical_host
+from lreg.oci.reference import Reference
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -21,12 +22,7 @@ if TYPE_CHECKING:
     from lreg.images.bundle import Bundle, BundledImage
     from lreg.oci.descriptor import Descriptor
     from lreg.oci.digest import Digest
-
-
-def repository_of(name: Reference) -> str:
-    """Return which repository of the registry here holds what is called so."""
-    host = canonical_host(name.host or "")
-    return f"{host}/{name.repository}" if host else name.repository.text
+    from lreg.oci.reference import RepositoryName
 
 
 async def load_bundle(bundle: Bundle, access: Access, *, quiet: bool) -> list[str]:
@@ -56,7 +52,7 @@ class _Loading:
         self._bundle = bundle
         self._registries = registries
         self._progress = progress
-        self._wanted: dict[Digest, tuple[Descriptor, dict[str, None]]] = {}
+        self._wanted: dict[Digest, tuple[Descriptor, dict[RepositoryName, None]]] = {}
         for image in bundle.images:
             blobs = (blob for manifest in image.manifests for blob in manifest.blobs)
             for blob in blobs:
@@ -84,7 +80,7 @@ class _Loading:
                 repository = await self._repository(name)
                 if await repository.keeps(digest):
                     continue
-                if before is None or not await repository.mount(digest, RepositoryName(before)):
+                if before is None or not await repository.mount(digest, before):
                     raise UsageError(
                         f"the bundle lacks {digest}, and {repository.host} does too: "
                         + ("load the bundle that it was made since" if before else "it is broken")
@@ -101,7 +97,9 @@ class _Loading:
         shown_as = f":{name.tag}" if name.tag else ""
         return f"{repository.host}/{repository.name}{shown_as}@{root.digest}"
 
-    async def _blob(self, blob: Descriptor, names: list[str], pieces: Iterator[bytes]) -> None:
+    async def _blob(
+        self, blob: Descriptor, names: list[RepositoryName], pieces: Iterator[bytes]
+    ) -> None:
         lacking = []
         for name in names:
             repository = await self._repository(name)
@@ -129,8 +127,8 @@ class _Loading:
         finally:
             await asyncio.wait([coming], timeout=GRACE)
 
-    async def _repository(self, name: str) -> RemoteRepository:
-        where = Reference(self._registries.local_host, RepositoryName.parse(name))
+    async def _repository(self, name: RepositoryName) -> RemoteRepository:
+        where = Reference(self._registries.local_host, name)
         return await self._registries.repository(where)
 
 

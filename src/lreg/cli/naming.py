@@ -14,6 +14,12 @@ if TYPE_CHECKING:
     from lreg.images.archive import ArchivedImage
 
 
+def repository_of(name: Reference) -> RepositoryName:
+    """Return which repository of the registry here holds what is called so; raise NameInvalid."""
+    host = canonical_host(name.host or "")
+    return RepositoryName.parse(f"{host}/{name.repository}") if host else name.repository
+
+
 class Naming:
     """How names become names in the registry.
 
@@ -47,7 +53,6 @@ class Naming:
         return [self._kept(name, "latest") for name in names]
 
     def _kept(self, name: Reference, tag: str) -> Reference:
-        host = "" if self._strip else canonical_host(name.host or "")
-        path = f"{host}/{name.repository}" if host else name.repository.text
-        named = Reference(None, RepositoryName.parse(path), name.tag)
+        repository = name.repository if self._strip else repository_of(name)
+        named = Reference(None, repository, name.tag)
         return named if named.tag else replace(named, tag=Tag.parse(tag))

@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lreg.cli.carry import Wanted
-from lreg.oci.reference import Reference, RepositoryName, Tag, canonical_host
+from lreg.cli.naming import repository_of
+from lreg.oci.reference import Reference, Tag, canonical_host
 
 if TYPE_CHECKING:
     from lreg.cli.remote import Registries
@@ -39,8 +40,7 @@ def as_cached(registries: Registries, text: str) -> Wanted:
     host = canonical_host(named.host or "")
     if host and named.host != registries.local_host:
         full = named.familiar()
-        path = RepositoryName.parse(f"{host}/{full.repository}")
-        source = Reference(registries.local_host, path, full.tag, full.digest)
+        source = Reference(registries.local_host, repository_of(full), full.tag, full.digest)
         return Wanted(source, _name(replace(full, host=host)))
     return as_named(registries, text)
 

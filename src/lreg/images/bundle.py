@@ -7,7 +7,7 @@ verified by who takes the content.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from lreg.errors import LregError, UsageError
@@ -16,21 +16,22 @@ from lreg.images.contents.unpacking import Plain
 from lreg.images.tars import tar_headers
 from lreg.oci.digest import Digest
 from lreg.oci.manifest import MAX_MANIFEST_SIZE, Manifest
-from lreg.oci.reference import Reference
+from lreg.oci.reference import Reference, RepositoryName
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from typing import BinaryIO
 
     from lreg.images.carrying import CarriedFile
-    from lreg.oci.descriptor import Descriptor
 
 _PIECE = 1 << 20
 # Layers are packed already; what is not packs well at any level.
 _LEVEL = 1
-# Of an index with the names of ten thousand images.
-_MAX_INDEX = 16 << 20
+# Of all that a bundle consists of, so of ten thousand images.
+_MAX_MANIFESTS = 64 << 20
 _MAX_HEADERS = 256 << 20
+# An index of indexes is rare; one of those of those is none.
+_MAX_DEPTH = 3
 
 
 def write_bundle(files: Iterable[CarriedFile], target: BinaryIO) -> None:
@@ -55,18 +56,18 @@ class BundledImage:
     manifests: tuple[Manifest, ...]
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Bundle:
     """A bundle that is read once, forward: `read_bundle` makes it.
 
     Attributes:
-        images: what is in it; complete as soon as the first blob is given.
+        images: what is in it.
         since: blobs that were left out, with the repository that had them.
     """
 
-    images: tuple[BundledImage, ...] = ()
-    since: dict[Digest, str] = field(default_factory=dict)
-    _files: Iterator[tuple[str, int, Iterator[bytes]]] = field(default_factory=lambda: iter(()))
+    images: tuple[BundledImage, ...]
+    since: Mapping[Digest, RepositoryName]
+    _files: Iterator[tuple[str, int, Iterator[bytes]]]
 
     def blobs(self) -> Iterator[tuple[Digest, int, Iterator[bytes]]]:
         """Yield digest, size and bytes of what comes; each is to be read before the next.
@@ -90,23 +91,13 @@ def read_bundle(packed: Iterable[bytes]) -> Bundle:
     """
     files = _files(Plain(packed))
     index = _index(files)
-    since = _since(index)
-    wanted = dict.fromkeys(child.digest for child in index.children)
-    manifests: dict[Digest, Manifest] = {}
-    while missing := [digest for digest in wanted if digest not in manifests]:
-        name, size, pieces = next(files, ("", 0, iter(())))
-        digest = _digest(name)
-        if digest not in missing:
-            if name == "manifest.json":
-                continue
-            raise UsageError(
-                "it is no bundle, which says what it holds before it holds it: load an archive "
-                "by `lreg upload`"
-            )
-        manifest = _manifest(digest, size, pieces)
-        manifests[digest] = manifest
-        wanted |= dict.fromkeys(child.digest for child in manifest.children if child.distributable)
-    return Bundle(tuple(_images(index, manifests)), since, files)
+    manifests = _manifests(index, files)
+    images = []
+    for digest, names in _names(index).items():
+        order: dict[Digest, Manifest] = {}
+        _collect(manifests[digest], manifests, order)
+        images.append(BundledImage(names, tuple(order.values())))
+    return Bundle(tuple(images), _since(index), files)
 
 
 def _files(plain: Plain) -> Iterator[tuple[str, int, Iterator[bytes]]]:
@@ -118,20 +109,65 @@ def _files(plain: Plain) -> Iterator[tuple[str, int, Iterator[bytes]]]:
 def _index(files: Iterator[tuple[str, int, Iterator[bytes]]]) -> Manifest:
     for name, size, pieces in files:
         if name == "index.json":
-            if size > _MAX_INDEX:
-                raise UsageError(f"its index has {size} bytes: {_MAX_INDEX} are the most")
-            return Manifest.parse(b"".join(pieces))
+            return Manifest.parse(_bytes(name, size, pieces))
         if name != "oci-layout":
             break
     raise UsageError("it is no bundle: `lreg bundle create` makes them")
 
 
-def _since(index: Manifest) -> dict[Digest, str]:
+def _manifests(
+    index: Manifest, files: Iterator[tuple[str, int, Iterator[bytes]]]
+) -> dict[Digest, Manifest]:
+    """Return the manifests of all images, which come first, an index before what it names."""
+    manifests: dict[Digest, Manifest] = {}
+    missing, left = {child.digest for child in index.children}, _MAX_MANIFESTS
+    while missing:
+        name, size, pieces = next(files, ("", 0, iter(())))
+        if name == "manifest.json":
+            continue
+        digest = _digest(name)
+        if digest not in missing:
+            raise UsageError(
+                "it is no bundle, which says what it holds before it holds it: load an archive "
+                "by `lreg upload`"
+            )
+        left -= size
+        if left < 0:
+            raise UsageError(f"its manifests have more than {_MAX_MANIFESTS} bytes together")
+        raw = _bytes(name, size, pieces)
+        if Digest.of(raw, digest.algorithm) != digest:
+            raise UsageError(f"it is broken: {digest} holds other bytes")
+        manifest = manifests[digest] = Manifest.parse(raw, algorithm=digest.algorithm)
+        missing |= {child.digest for child in manifest.children if child.distributable}
+        missing -= manifests.keys()
+    return manifests
+
+
+def _bytes(name: str, size: int, pieces: Iterator[bytes]) -> bytes:
+    if size > MAX_MANIFEST_SIZE:
+        raise UsageError(f"{name:.200} of it has {size} bytes: {MAX_MANIFEST_SIZE} are the most")
+    return b"".join(pieces)
+
+
+def _names(index: Manifest) -> dict[Digest, tuple[Reference, ...]]:
+    """Return what the index calls each of its images."""
+    names: dict[Digest, dict[Reference, None]] = {}
+    for child in index.children:
+        text = child.annotations.get(REF_NAME)
+        if not isinstance(text, str):
+            raise UsageError(
+                f"{child.digest} of it has no name: load it by `lreg upload --as NAME`"
+            )
+        names.setdefault(child.digest, {})[Reference.parse(text)] = None
+    return {digest: tuple(called) for digest, called in names.items()}
+
+
+def _since(index: Manifest) -> dict[Digest, RepositoryName]:
     try:
         listed = json.loads(index.annotations.get(SINCE, "{}"))
-        return {Digest.parse(digest): str(name) for digest, name in listed.items()}
-    except (ValueError, AttributeError, LregError) as error:
-        raise UsageError(f"its index is broken: {error}") from error
+        return {Digest.parse(key): RepositoryName.parse(name) for key, name in listed.items()}
+    except (ValueError, TypeError, AttributeError, RecursionError, LregError) as error:
+        raise UsageError(f"its index does not say what it was made since: {error}") from error
 
 
 def _digest(name: str) -> Digest | None:
@@ -144,33 +180,16 @@ def _digest(name: str) -> Digest | None:
         return None
 
 
-def _manifest(digest: Digest | None, size: int, pieces: Iterator[bytes]) -> Manifest:
-    if size > MAX_MANIFEST_SIZE:
-        raise UsageError(f"a manifest of it has {size} bytes: {MAX_MANIFEST_SIZE} are the most")
-    raw = b"".join(pieces)
-    if digest is None or Digest.of(raw, digest.algorithm) != digest:
-        raise UsageError(f"it is broken: {digest} holds other bytes")
-    return Manifest.parse(raw, algorithm=digest.algorithm)
-
-
-def _images(index: Manifest, manifests: dict[Digest, Manifest]) -> Iterator[BundledImage]:
-    names: dict[Digest, list[Descriptor]] = {}
-    for child in index.children:
-        names.setdefault(child.digest, []).append(child)
-    for digest, called in names.items():
-        texts = (child.annotations.get(REF_NAME) for child in called)
-        order: dict[Digest, Manifest] = {}
-        _collect(manifests[digest], manifests, order)
-        yield BundledImage(
-            tuple(Reference.parse(text) for text in texts if text), tuple(order.values())
-        )
-
-
 def _collect(
-    root: Manifest, manifests: dict[Digest, Manifest], order: dict[Digest, Manifest]
+    root: Manifest,
+    manifests: Mapping[Digest, Manifest],
+    order: dict[Digest, Manifest],
+    depth: int = 0,
 ) -> None:
     """Put a manifest into `order` after those it names; an index can't name itself, by its hash."""
+    if depth > _MAX_DEPTH:
+        raise UsageError("its indexes lie in one another too deeply")
     for child in root.children:
         if child.digest in manifests and child.digest not in order:
-            _collect(manifests[child.digest], manifests, order)
+            _collect(manifests[child.digest], manifests, order, depth + 1)
     order[root.digest] = root

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from lreg.oci.descriptor import Descriptor
     from lreg.oci.digest import Digest
     from lreg.oci.manifest import Manifest
+    from lreg.oci.reference import RepositoryName
 
     Read = Callable[[Descriptor], Iterable[bytes]]
 
@@ -71,7 +72,7 @@ class CarriedFile:
 
 
 def carried_files(
-    images: Sequence[Carried], read: Read, since: Mapping[Digest, str] | None = None
+    images: Sequence[Carried], read: Read, since: Mapping[Digest, RepositoryName] | None = None
 ) -> Iterator[CarriedFile]:
     """Yield the files of a layout of these images; each is to be read before the next.
 
@@ -133,7 +134,7 @@ def _path(digest: Digest) -> str:
     return f"blobs/{digest.algorithm}/{digest.hex}"
 
 
-def _index(images: Sequence[Carried], since: Mapping[Digest, str]) -> bytes:
+def _index(images: Sequence[Carried], since: Mapping[Digest, RepositoryName]) -> bytes:
     fields: dict[str, Any] = {
         "schemaVersion": 2,
         "mediaType": mediatypes.OCI_INDEX,
@@ -144,7 +145,7 @@ def _index(images: Sequence[Carried], since: Mapping[Digest, str]) -> bytes:
         ],
     }
     if since:
-        base = {str(digest): repository for digest, repository in since.items()}
+        base = {str(digest): str(repository) for digest, repository in since.items()}
         fields["annotations"] = {SINCE: json.dumps(base, sort_keys=True)}
     return _json(fields)
 

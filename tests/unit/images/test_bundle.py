@@ -1,0 +1,99 @@
+"""Bundles that mean harm: one error that says what is wrong, in bounded memory."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lreg.errors import LregError
+from lreg.images.bundle import read_bundle
+from tests.support.images import OCI_INDEX, OCI_MANIFEST, Content, image
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MADE = image({"file": b"x"})
+REF_NAME = "org.opencontainers.image.ref.name"
+SINCE = "dev.lreg.bundle.since"
+
+
+def bundle(index: Mapping[str, object], *contents: Content) -> bytes:
+    """Return a bundle of this index and of what comes after it."""
+    files = {"oci-layout": b"{}", "index.json": json.dumps({"schemaVersion": 2, **index}).encode()}
+    files |= {f"blobs/{each.digest.replace(':', '/')}": each.data for each in contents}
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for name, data in files.items():
+            header = tarfile.TarInfo(name)
+            header.size = len(data)
+            archive.addfile(header, io.BytesIO(data))
+    return buffer.getvalue()
+
+
+def named(*contents: Content, name: object = "mine/app:1", **more: object) -> dict[str, object]:
+    """Return an index that names these."""
+    annotations = {REF_NAME: name}
+    return {"manifests": [each.descriptor(annotations=annotations) for each in contents], **more}
+
+
+def refused(data: bytes) -> str:
+    """Return what is said of a bundle that can't be read."""
+    with pytest.raises(LregError) as caught:
+        read_bundle([data])
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "since",
+    [
+        5,
+        None,
+        {"a": 1},
+        "5",
+        "[]",
+        "null",
+        "[" * 100_000,
+        '{"a": "b"}',
+        json.dumps({MADE.manifest.digest: 5}),
+        json.dumps({MADE.manifest.digest: "../x?from=y"}),
+    ],
+)
+def test_made_since_nothing_that_is(since: object) -> None:
+    """What it was made since is digests and repositories."""
+    index = named(MADE.manifest, annotations={SINCE: since})
+    assert "made since" in refused(bundle(index, MADE.manifest, *MADE.blobs))
+
+
+@pytest.mark.parametrize("name", [None, 5, [], {}])
+def test_no_name(name: object) -> None:
+    """An image without a name would be loaded into nowhere."""
+    assert "has no name" in refused(bundle(named(MADE.manifest, name=name), MADE.manifest))
+
+
+def test_indexes_in_indexes() -> None:
+    """Indexes lie in one another a few deep at most, however many there are."""
+    nested = [MADE.manifest]
+    for _ in range(1500):
+        fields = {
+            "schemaVersion": 2,
+            "mediaType": OCI_INDEX,
+            "manifests": [nested[-1].descriptor()],
+        }
+        nested.append(Content(OCI_INDEX, json.dumps(fields).encode()))
+    assert "too deeply" in refused(bundle(named(nested[-1]), *reversed(nested)))
+    (one,) = read_bundle([bundle(named(nested[2]), *reversed(nested[:3]))]).images
+    digests = [str(manifest.digest) for manifest in one.manifests]
+    assert digests == [each.digest for each in nested[:3]]
+
+
+def test_endless_manifests() -> None:
+    """A bundle of which manifests would fill the memory is refused before they do."""
+    padded = [
+        Content(OCI_MANIFEST, MADE.manifest.data + b" " * ((4 << 20) - 2000 - number))
+        for number in range(20)
+    ]
+    assert "bytes together" in refused(bundle(named(*padded), *padded))
