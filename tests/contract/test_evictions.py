@@ -240,10 +240,14 @@ async def test_evicting_meanwhile(
     other = store.repository(OTHER)
     own = image(LAYER, annotations={"own": "yes"})
     outcomes = set()
+    await cache(repository)
+    begin = time.monotonic()
+    await store.evict([DIGEST, CONFIG], idle=0)
+    takes = time.monotonic() - begin
     for number in range(300):
         await cache(repository)
         evicting = asyncio.create_task(store.evict([DIGEST, CONFIG], idle=0))
-        await asyncio.sleep(number % 20 / 10_000)
+        await asyncio.sleep(number % 20 / 10 * takes)
         if change == "push":
             try:
                 await repository.put_manifest(own, [Tag("own")])

@@ -7,6 +7,7 @@ import os
 import shlex
 import signal
 import tarfile
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,8 @@ class Docker:
         """
         folder.mkdir(parents=True)
         self._folder = folder
+        # The path of a socket may have no more than 107 characters, and it puts some in there.
+        self._run = tempfile.TemporaryDirectory(prefix="lreg-", ignore_cleanup_errors=True)
         # An overlay over /etc: dockerd looks for CAs only in /etc/docker/certs.d.
         etc = shlex.quote(str(folder / "etc"))
         overlay = f"lowerdir=/etc,upperdir={etc}/upper,workdir={etc}/work"
@@ -47,7 +50,7 @@ class Docker:
             f"--host=unix://{folder}/docker.sock",
             f"--config-file={folder}/daemon.json",
             f"--data-root={folder}/data",
-            f"--exec-root={folder}/exec",
+            f"--exec-root={self._run.name}",
             f"--pidfile={folder}/dockerd.pid",
             "--bridge=none",
             "--iptables=false",
@@ -91,6 +94,7 @@ class Docker:
     def close(self) -> None:
         """End it, and its own containerd with it."""
         self._daemon.stop()
+        self._run.cleanup()
 
 
 class Containerd:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import itertools
 import os
@@ -155,6 +156,14 @@ def eventually(true: Callable[[], object], seconds: float = 20) -> None:
     while not true():
         assert time.monotonic() < deadline, "it did not come to that"
         time.sleep(0.01)
+
+
+async def in_time(true: Callable[[], object], seconds: float = 20) -> None:
+    """As `eventually`, while an event loop goes on."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "it did not come to that"
+        await asyncio.sleep(0.01)
 
 
 def listens(port: int) -> bool:

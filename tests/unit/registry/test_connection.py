@@ -77,7 +77,7 @@ async def talk(port: int, data: bytes, context: ssl.SSLContext | None = None) ->
     async with connected(port, context) as (reader, writer):
         writer.write(data)
         await writer.drain()
-        return await asyncio.wait_for(reader.read(), 10)
+        return await asyncio.wait_for(reader.read(), 20)
 
 
 def hello(request: Request) -> Response:
@@ -216,7 +216,7 @@ async def test_an_unread_body_does_not_lose_the_answer() -> None:
         connected(port) as (reader, writer),
     ):
         writer.write(head + bytes(8_000_000))
-        answer = await asyncio.wait_for(reader.read(), 10)
+        answer = await asyncio.wait_for(reader.read(), 20)
         assert answer.startswith(b"HTTP/1.1 401 ")
 
 
@@ -244,7 +244,7 @@ async def test_a_client_that_hangs_up_breaks_its_body_only() -> None:
             head = b"PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\n"
             writer.write(head + b"x" * 40)
             await writer.drain()
-        await asyncio.wait_for(broken.wait(), 5)
+        await asyncio.wait_for(broken.wait(), 20)
         assert sum(seen) == 40
         assert (await talk(port, LAST)).startswith(b"HTTP/1.1 200 ")
 
@@ -281,7 +281,7 @@ async def test_a_slow_reader_gets_everything_and_holds_nobody(tmp_path: Path) ->
             writer.write(LAST)
             await asyncio.sleep(0.3)
             small = GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n") % b"x"
-            assert b"hello" in await asyncio.wait_for(talk(port, small), 1)
+            assert b"hello" in await asyncio.wait_for(talk(port, small), 20)
             answer = await reader.read()
         assert answer.partition(b"\r\n\r\n")[2] == b"[" + content + b"]"
 
@@ -305,7 +305,7 @@ async def test_leaving_in_the_middle_of_a_file_frees_it(tmp_path: Path) -> None:
             writer.write(LAST)
             await reader.read(1000)
             writer.transport.abort()
-        await asyncio.wait_for(released.wait(), 5)
+        await asyncio.wait_for(released.wait(), 20)
 
 
 async def test_a_bug_is_a_500(caplog: pytest.LogCaptureFixture) -> None:
@@ -358,6 +358,6 @@ async def test_only_a_client_can_stall(monkeypatch: pytest.MonkeyPatch) -> None:
     async with serving(handler) as (_, app, port), connected(port) as (reader, writer):
         waiting = asyncio.create_task(talk(port, LAST))
         writer.write(b"PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nhalf")
-        assert await asyncio.wait_for(reader.read(), 5) == b""
+        assert await asyncio.wait_for(reader.read(), 20) == b""
         assert b"hello" in await waiting
         assert (400, 0) in app.done

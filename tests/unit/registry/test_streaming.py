@@ -106,7 +106,7 @@ async def test_a_client_that_leaves_is_not_waited_for(tmp_path: Path) -> None:
         growing.add(b"0123")
         await asyncio.sleep(0.1)
         growing.add(b"4567")
-        await asyncio.wait_for(released.wait(), 5)
+        await asyncio.wait_for(released.wait(), 20)
 
 
 async def test_pieces_of_unknown_length_go_out_in_chunks() -> None:
@@ -156,7 +156,7 @@ async def test_a_body_that_fails_ends_the_connection(
             writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" * 2)
             await reader.readuntil(b"\r\n\r\n")
             with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
-                await asyncio.wait_for(reader.readuntil(b"0\r\n\r\n"), 5)
+                await asyncio.wait_for(reader.readuntil(b"0\r\n\r\n"), 20)
         assert app.done == [(200, 4)]
         assert not server.connections
     assert "request.failed" in caplog.text
