@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 from typing import TYPE_CHECKING
@@ -52,7 +53,8 @@ class Runtime:
                 link, _ = self._listener.accept()
             except OSError:
                 return
-            with link:
+            # A client hangs up as soon as it has its answer.
+            with link, contextlib.suppress(OSError):
                 self._talk(link)
 
     def _talk(self, link: socket.socket) -> None:
