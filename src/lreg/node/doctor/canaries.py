@@ -12,6 +12,7 @@ from lreg.admin.values import CANARY
 from lreg.errors import LregError
 from lreg.node.doctor.finding import Finding, bad, good
 from lreg.node.plan import spoofed_names
+from lreg.oci.reference import canonical_host
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -31,7 +32,7 @@ def pulled(
 
     Args:
         engine: the runtime.
-        upstreams: canonical hosts.
+        upstreams: their hosts, as images' names have them.
         witness: the registry.
         seconds: how long one pull may take.
     """
@@ -68,14 +69,15 @@ _APPLY = "mend what is red above, or `lreg node apply` again; then reload or res
 
 def _judged(host: str, trouble: str, seen: Sequence[Sighting]) -> Finding:
     if not seen:
-        went = f"{whereabouts(spoofed_names((host,)))}"
+        went = whereabouts(spoofed_names((canonical_host(host),)))
         if trouble:
             said = f"{host}: the pull never came here; {went}; the runtime says: {trouble}"
         else:
             said = f"{host}: the pull went elsewhere and found an image there; {went}"
         return bad("pull", said, _APPLY)
     last = seen[-1]
-    if wrong := {each.namespace for each in seen} - {host}:
+    # A registry knows upstreams without their ports.
+    if wrong := {each.namespace for each in seen} - {canonical_host(host)}:
         meant = " and ".join(sorted(each or "no upstream" for each in wrong))
         said = f"{host}: the pull came here as one of {meant}"
         return bad("pull", said, "the mirror has to say the upstream: `lreg node apply` does that")

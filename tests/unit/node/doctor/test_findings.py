@@ -91,6 +91,12 @@ def test_a_pull_that_came() -> None:
     assert "quay.io: came here, by ?ns=" in finding.said
 
 
+def test_an_upstream_with_a_port() -> None:
+    """An upstream whose images' names have a port is known to the registry without it."""
+    finding = pull(World({"registry.example:5000": "registry.example"}), "registry.example:5000")
+    assert finding.ok, finding.said
+
+
 def test_a_pull_that_went_elsewhere() -> None:
     """A pull that works and was not seen is red, with the addresses that it may have gone to."""
     finding = pull(World())
