@@ -1,33 +1,16 @@
-"""`lreg build` beside docker, buildah and BuildKit: the same Dockerfile, the same image."""
+"""Contexts with Dockerfiles that builders are to make the same of."""
 
 from __future__ import annotations
 
 import io
 import os
 import re
-import sys
 import tarfile
 import textwrap
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-import pytest
-
-from tests.support import clients
-from tests.support.buildkit import BuildKit
-from tests.support.clients import Client, trust
-from tests.support.flattened import Flat, flattened
-from tests.support.processes import clean_environment, run
-from tests.support.registries import start_lreg
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
-
-    from tests.support.daemons import Docker
-    from tests.support.registries import Running
-
-pytestmark = pytest.mark.client("docker", "buildah", "BuildKit")
 
 
 def archive(mode: Literal["w", "w:gz", "w:bz2", "w:xz"] = "w", owner: int = 1234) -> bytes:
@@ -342,140 +325,22 @@ BUILDKITS = {
 }
 
 
-@dataclass(frozen=True)
-class Builders:
-    """The builders, and a registry that all of them push to."""
-
-    registry: Running
-    docker: Docker
-    buildah: Client
-    buildkit: BuildKit
-    home: Path
-
-    def name(self, builder: str) -> str:
-        """What images of a builder are called."""
-        return f"{self.registry.host}/t/{builder}:1"
-
-    def by_docker(self, context: Path, *options: str) -> Flat:
-        """Build with dockerd's own builder."""
-        name = self.name("docker")
-        cli = self.docker.cli.with_environment(DOCKER_BUILDKIT="0")
-        cli("build", "--tag", name, *options, str(context))
-        cli("push", "--quiet", name)
-        return self._pushed("docker")
-
-    def by_buildah(self, context: Path, *options: str) -> Flat:
-        """Build with buildah."""
-        name = self.name("buildah")
-        trusted = trust(self.registry)
-        self.buildah(
-            "bud",
-            "--format=docker",
-            "--isolation=chroot",
-            *trusted,
-            "--tag",
-            name,
-            *options,
-            str(context),
-        )
-        self.buildah("push", *trusted, name)
-        return self._pushed("buildah")
-
-    def by_buildkit(self, context: Path, *options: str) -> Flat:
-        """Build with BuildKit."""
-        places = ("--local", f"context={context}", "--local", f"dockerfile={context}")
-        output = f"type=image,name={self.name('buildkit')},push=true"
-        frontend = ("build", "--progress=plain", "--frontend=dockerfile.v0")
-        self.buildkit.cli(*frontend, *places, *options, "--output", output)
-        return self._pushed("buildkit")
-
-    def by_lreg(self, context: Path, *options: str, **more: str) -> Flat:
-        """Build with lreg."""
-        env = clean_environment(self.home, LOCAL_REGISTRY=self.registry.host) | more
-        argv = ["build", "--quiet", "--push", "--tag", "t/lreg:1", *options, str(context)]
-        run(sys.executable, "-m", "lreg", *argv, env=env, cwd=self.home)
-        return self._pushed("lreg")
-
-    def others(self) -> dict[str, str]:
-        """Return the environment in which lreg finds the other builders."""
-        storage = self.home / "storage.conf"
-        roots = f'runroot = "{self.home}/run"\ngraphroot = "{self.home}/root"\n'
-        storage.write_text(f'[storage]\ndriver = "vfs"\n{roots}')
-        return {
-            "BUILDAH_ISOLATION": "chroot",
-            "CONTAINERS_STORAGE_CONF": str(storage),
-            "STORAGE_DRIVER": "vfs",
-            "BUILDKIT_HOST": self.buildkit.address,
-            "DOCKER_HOST": self.docker.host,
-            "DOCKER_BUILDKIT": "0",
-            "PATH": f"{self.buildkit.programs}:{os.environ['PATH']}",
-        }
-
-    def _pushed(self, builder: str) -> Flat:
-        with self.registry.wire() as wire:
-            return flattened(wire, f"t/{builder}", "1")
-
-
-@pytest.fixture(scope="module")
-def builders(dockerd: Docker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Builders]:
-    """The builders, with the base in the registry."""
-    home = tmp_path_factory.mktemp("builders")
-    registry = start_lreg(home)
-    buildkit = BuildKit(home / "buildkit")
-    made = Builders(registry, dockerd, clients.buildah(home / "buildah"), buildkit, home)
-    folder = home / "base"
+def write_base(folder: Path) -> Path:
+    """Write the context of the image that cases call BASE."""
     folder.mkdir()
     (folder / "base.tar").write_bytes(base_archive())
     (folder / "Dockerfile").write_text(BASE)
-    name = f"{made.registry.host}/t/base:1"
-    made.docker.cli.with_environment(DOCKER_BUILDKIT="0")("build", "--tag", name, str(folder))
-    made.docker.cli("push", "--quiet", name)
-    try:
-        yield made
-    finally:
-        buildkit.close()
-        registry.stop()
+    return folder
 
 
-def write_case(folder: Path, case: str, registry: Running) -> Path:
-    """Write a context with the Dockerfile of a case."""
+def write_case(folder: Path, case: str, base: str) -> Path:
+    """Write a context with the Dockerfile of a case, in which BASE is that image."""
     text = (BOTH | BUILDKITS)[case]
     folder.mkdir()
     write_context(folder)
-    text = textwrap.dedent(text).lstrip().replace("BASE ", f"{registry.host}/t/base:1 ")
-    text = re.sub(r"BASE$", f"{registry.host}/t/base:1", text, flags=re.MULTILINE)
+    text = textwrap.dedent(text).lstrip().replace("BASE ", f"{base} ")
+    text = re.sub(r"BASE$", base, text, flags=re.MULTILINE)
     (folder / "Dockerfile").write_text(text)
     if ignore := IGNORED.get(case):
         (folder / ".dockerignore").write_text(ignore)
     return folder
-
-
-@pytest.mark.parametrize("case", BOTH)
-def test_same_as_all_others(builders: Builders, tmp_path: Path, case: str) -> None:
-    """Names, kinds, modes, owners, links, contents and config are those that others make of it."""
-    context = write_case(tmp_path / "context", case, builders.registry)
-    ours = builders.by_lreg(context)
-    for build in (builders.by_docker, builders.by_buildah, builders.by_buildkit):
-        theirs = build(context)
-        assert ours.files == theirs.files, build.__name__
-        assert ours.said() == theirs.said(), build.__name__
-
-
-@pytest.mark.parametrize("case", BUILDKITS)
-def test_same_as_buildkit(builders: Builders, tmp_path: Path, case: str) -> None:
-    """Where builders differ, files and config are those that BuildKit makes of it."""
-    context = write_case(tmp_path / "context", case, builders.registry)
-    ours, theirs = builders.by_lreg(context), builders.by_buildkit(context)
-    assert ours.files == theirs.files
-    assert ours.said() == theirs.said()
-
-
-@pytest.mark.parametrize("builder", ["buildah", "buildkit", "docker"])
-def test_others_build_for_lreg(builders: Builders, tmp_path: Path, builder: str) -> None:
-    """What another builder makes of a Dockerfile is pushed like what lreg makes of it."""
-    context = write_case(tmp_path / "context", "files", builders.registry)
-    own = builders.by_lreg(context)
-    options = ("--builder", builder, "--label", "by=other")
-    theirs = builders.by_lreg(context, *options, **builders.others())
-    assert theirs.files == own.files
-    assert theirs.said()["Labels"]["by"] == "other"
