@@ -44,7 +44,7 @@ def undo(node: Root, *options: str) -> int:
 def test_the_diff_is_what_is_done(node: Root, capsys: pytest.CaptureFixture[str]) -> None:
     """Stdout is a diff that `patch` takes, of just what is changed; stderr says what to run."""
     before = survey(node)
-    assert apply(node, "--mechanism", "spoof-http") == 0
+    assert apply(node, "--mechanism", "spoof-http", "--registry", "10.0.0.1") == 0
     done, said = capsys.readouterr(), survey(node)
     assert "systemctl reload docker" in done.err
     assert f"--- {node.absolute(DAEMON_JSON)}\n" in done.out

@@ -23,12 +23,22 @@ DAEMON_JSON = "etc/docker/daemon.json"
 HOSTS = "etc/hosts"
 
 
+REGISTRIES = {
+    Mechanism.MIRROR: "http://10.0.0.1:5000",
+    Mechanism.SPOOF_HTTP: "http://10.0.0.1:80",
+    Mechanism.SPOOF_TLS: "https://10.0.0.1:443",
+}
+
+
 def plan(
     *upstreams: str, mechanism: Mechanism = Mechanism.MIRROR, ca: str | None = None
 ) -> NodePlan:
     """A plan for a registry at 10.0.0.1."""
     return NodePlan(
-        registry=PLAN.registry, upstreams=upstreams or PLAN.upstreams, mechanism=mechanism, ca=ca
+        registry=RegistryAddress.parse(REGISTRIES[mechanism]),
+        upstreams=upstreams or PLAN.upstreams,
+        mechanism=mechanism,
+        ca=ca,
     )
 
 

@@ -36,7 +36,7 @@ def tell(
     node = make(root, files)
     before = survey(node)
     plan = NodePlan(
-        registry=RegistryAddress.parse("https://10.0.0.1:5000"),
+        registry=RegistryAddress("10.0.0.1", 443 if mechanism.spoofs else 5000, tls=True),
         upstreams=("docker.io",),
         version=version,
         fallback=fallback,

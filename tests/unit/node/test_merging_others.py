@@ -11,7 +11,7 @@ import pytest
 from lreg.errors import LregError
 from lreg.node import system_ca
 from lreg.node.merging import json_text
-from lreg.node.merging.documents import edited
+from lreg.node.merging.documents import edited, meaning
 from lreg.node.merging.values import combined
 from lreg.node.plan import Mechanism, Merge, NodeFile
 from lreg.node.runtimes import files_for
@@ -165,5 +165,20 @@ def test_a_file_of_ours_is_whole(tmp_path: Path) -> None:
     before = survey(node)
     apply(node, NodeFile("etc/x/lreg.crt", "NEW\n"), mirror_json())
     assert (tmp_path / "etc/x/lreg.crt").read_text() == "NEW\n"
+    undo(node)
+    assert survey(node) == before
+
+
+def test_a_mirror_of_all_hosts(tmp_path: Path) -> None:
+    """k3s' mirror of all hosts, which ours of one host hides, is asked after lreg."""
+    path = "etc/rancher/k3s/registries.yaml"
+    own = 'mirrors:\n  "*":  # all\n    endpoint: ["https://all.corp"]\n  quay.io:\n'
+    node = make(tmp_path, {path: own})
+    before = survey(node)
+    apply(node, *files_for("k3s", plan("docker.io", "quay.io")), name="k3s")
+    mirrors = meaning((tmp_path / path).read_text(), Merge.YAML, path)["mirrors"]
+    for host in ("docker.io", "quay.io"):
+        assert mirrors[host]["endpoint"] == ["http://10.0.0.1:5000", "https://all.corp"]
+    assert mirrors["*"]["endpoint"] == ["https://all.corp"]
     undo(node)
     assert survey(node) == before

@@ -17,7 +17,7 @@ from lreg.node.plan import Mechanism, Merge, NodePlan, RegistryAddress
 from lreg.node.rooted import Root
 from lreg.node.runtimes import files_for
 from tests.unit.node.keeping import assert_kept
-from tests.unit.node.nodes import apply, survey, undo
+from tests.unit.node.nodes import REGISTRIES, apply, survey, undo
 
 REAL = Path(__file__).parent / "real"
 UPSTREAMS = ("docker.io", "quay.io")
@@ -51,10 +51,9 @@ def plan_for(name: str, mechanism: Mechanism) -> NodePlan:
     """A plan that the runtime of a node can be told."""
     runtime, version = RUNTIMES[name]
     only_hub = runtime == "docker" and mechanism is Mechanism.MIRROR and version != "29.0"
-    ports = {Mechanism.MIRROR: 5000, Mechanism.SPOOF_HTTP: 80, Mechanism.SPOOF_TLS: 443}
     tls = mechanism is Mechanism.SPOOF_TLS
     return NodePlan(
-        registry=RegistryAddress("10.0.0.1", ports[mechanism], tls),
+        registry=RegistryAddress.parse(REGISTRIES[mechanism]),
         upstreams=UPSTREAMS[:1] if only_hub else UPSTREAMS,
         mechanism=mechanism,
         ca="CA\n" if tls else None,

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lreg.node import system_ca
-from lreg.node.merging import containerd, containers_image, etc_hosts, hosts_toml
+from lreg.node.merging import containerd, containers_image, etc_hosts, hosts_toml, rancher
 from lreg.node.merging.documents import edited, meaning
 from lreg.node.merging.values import combined
 from lreg.node.plan import Merge, NodeFile
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from lreg.node.merging.draft import Draft
+
+# What knows how some files have to be on this node.
+_SETTLED = (containerd.settled, containers_image.settled, rancher.settled, system_ca.settled)
 
 
 def bring(runtimes: Iterable[Sequence[NodeFile]], draft: Draft) -> None:
@@ -36,7 +39,7 @@ def bring(runtimes: Iterable[Sequence[NodeFile]], draft: Draft) -> None:
 
 def _settled(files: list[NodeFile], draft: Draft) -> list[NodeFile]:
     """Return the files at the places, and in the forms, that this node heeds."""
-    for settled in (containerd.settled, containers_image.settled, system_ca.settled):
+    for settled in _SETTLED:
         files = settled(files, draft)
     return files
 
