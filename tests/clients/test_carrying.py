@@ -78,7 +78,9 @@ def test_upload_from_docker(
 ) -> None:
     """An image of the daemon comes under the name it has there, with the daemon's own config."""
     made = hello(repository, 3 << 20, docker=True)
-    dockerd.cli("load", "--input", str(write_docker_archive(tmp_path / "x", made, f"{repository}:latest")))
+    dockerd.cli(
+        "load", "--input", str(write_docker_archive(tmp_path / "x", made, f"{repository}:latest"))
+    )
     assert with_docker.run("upload", "--quiet", repository) == ""
     with registry.wire() as wire:
         manifest = wire.manifest(repository, "latest").json()
@@ -137,6 +139,21 @@ def test_containerd_both_ways(
     with_containerd.run("upload", "containerd:quay.io/x/y:1", "--as", f"{repository}:back")
     with registry.wire() as wire:
         assert wire.pull(repository, "back") == made.manifest.digest
+
+
+@pytest.mark.client("containerd")
+def test_containerd_holds_a_part(
+    registry: Running, containerd: Containerd, with_containerd: Lreg, repository: str
+) -> None:
+    """Of an index that it pulled a containerd has this machine's image: that is uploaded."""
+    made = multi_arch(repository)
+    with registry.wire() as wire:
+        wire.push(repository, made, "v1")
+    name = f"{registry.host}/{repository}:v1"
+    containerd.ctr("images", "pull", "--hosts-dir", str(containerd.hosts), name)
+    with_containerd.run("upload", f"containerd:{name}", "--as", f"{repository}:back")
+    with registry.wire() as wire:
+        assert wire.pull(repository, "back") == made.images[0].manifest.digest
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress, zstandard.compress, lzma.compress])

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 from lreg.images.archive import opened
 from lreg.images.engines import engine, find_engine
 from lreg.images.members import open_files, open_tar
+from lreg.oci.platform import Platform
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from lreg.images.archive import ArchivedImage
-    from lreg.oci.platform import Platform
 
 # How skopeo and its kin write where an image is (containers-transports(5)).
 _ENGINES = {
@@ -56,6 +56,7 @@ def held_images(
         holder.save(name, file)
         file.seek(0)
         what = f"{holder.name}'s {name}"
-        with opened(what, open_tar(file), platform) as images:
+        # Of an index engines hold what is for this machine, and give no more of it away.
+        with opened(what, open_tar(file), platform, Platform.here()) as images:
             # It is called here as it was asked for, whatever else it is called there.
             yield what, tuple(replace(image, names=(name,)) for image in images)

@@ -71,7 +71,10 @@ def open_archive(path: Path, platform: Platform | None = None) -> Iterator[Archi
 
 @contextmanager
 def opened(
-    what: str, opening: AbstractContextManager[Files], platform: Platform | None = None
+    what: str,
+    opening: AbstractContextManager[Files],
+    platform: Platform | None = None,
+    of_part: Platform | None = None,
 ) -> Iterator[tuple[ArchivedImage, ...]]:
     """Give the images of an archive, each once, with all its names.
 
@@ -79,13 +82,15 @@ def opened(
         what: what the archive is called in errors.
         opening: gives its files.
         platform: as for `open_archive`.
+        of_part: of an index that lacks some of its images only this one, as engines keep them;
+            None: such an index is an error.
 
     Raises:
         UsageError: as `open_archive`, but that it may have several.
     """
     with ExitStack() as stack:
         with _said_of(what):
-            images = _images(stack.enter_context(opening), platform)
+            images = _images(stack.enter_context(opening), platform, of_part)
         yield tuple(images)
 
 
@@ -99,16 +104,21 @@ def _said_of(what: str) -> Iterator[None]:
         raise UsageError(f"{what}: {error}") from error
 
 
-def _images(files: Files, platform: Platform | None) -> list[ArchivedImage]:
+def _images(
+    files: Files, platform: Platform | None, of_part: Platform | None
+) -> list[ArchivedImage]:
     # `docker save` has written both since version 25.
     if index := files.find("index.json"):
-        return _of_layout(files, Manifest.parse(index.read(MAX_MANIFEST_SIZE)), platform)
+        top = Manifest.parse(index.read(MAX_MANIFEST_SIZE))
+        return _of_layout(files, top, platform, of_part)
     if not files.is_folder and (listed := files.find("manifest.json")):
         return _of_docker(files, listed)
     raise UsageError("it is neither an OCI layout nor what `docker save` writes")
 
 
-def _of_layout(files: Files, index: Manifest, platform: Platform | None) -> list[ArchivedImage]:
+def _of_layout(
+    files: Files, index: Manifest, platform: Platform | None, of_part: Platform | None
+) -> list[ArchivedImage]:
     """Return the images of an OCI layout (image-spec, image-layout.md)."""
     names: dict[Digest, dict[str, None]] = {}
     descriptors = {child.digest: child for child in index.children}
@@ -118,8 +128,9 @@ def _of_layout(files: Files, index: Manifest, platform: Platform | None) -> list
     for digest, called in names.items():
         layout = _Layout(files)
         root = layout.manifest(descriptors[digest])
-        if platform and root.is_index:
-            root = layout.manifest(_of_platform(root, platform))
+        wanted = platform or (None if layout.has_all(root) else of_part)
+        if wanted and root.is_index:
+            root = layout.manifest(_of_platform(root, wanted))
         layout.add(root)
         images.append(
             ArchivedImage(
@@ -161,9 +172,17 @@ class _Layout:
             if blob.digest not in self.blobs and blob.distributable:
                 self.blobs[blob.digest] = blob, self._member(blob)
 
+    def has_all(self, index: Manifest) -> bool:
+        """Return whether no image is missing that an index names."""
+        return all(self._find(child) for child in index.children if child.distributable)
+
+    def _find(self, descriptor: Descriptor) -> Member | None:
+        digest = descriptor.digest
+        return self._files.find(f"blobs/{digest.algorithm}/{digest.hex}")
+
     def _member(self, descriptor: Descriptor) -> Member:
         digest = descriptor.digest
-        member = self._files.find(f"blobs/{digest.algorithm}/{digest.hex}")
+        member = self._find(descriptor)
         if member is None:
             if descriptor.platform:
                 raise UsageError(

@@ -18,7 +18,8 @@ from functools import partial
 from typing import IO, TYPE_CHECKING, Protocol
 
 from lreg.errors import UsageError
-from lreg.images.packings import MARK, unpacker
+from lreg.images.contents.unpacking import Plain
+from lreg.images.packings import MARK, is_packed
 from lreg.images.tars import tar_headers
 
 if TYPE_CHECKING:
@@ -134,10 +135,10 @@ def open_tar(file: IO[bytes]) -> Iterator[Files]:
     """
     begin = file.read(MARK)
     file.seek(0)
-    unpacked = unpacker(begin, file)
-    if unpacked is None:
+    if not is_packed(begin):
         yield _Tar(file)
         return
+    unpacked = Plain(iter(lambda: file.read(_PIECE), b""))
     with tempfile.TemporaryFile() as plain:
         while piece := unpacked.read(_PIECE):
             plain.write(piece)

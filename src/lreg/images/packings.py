@@ -57,6 +57,11 @@ def unpacker(begin: bytes, packed: Readable) -> Unpacker | None:
     return None
 
 
+def is_packed(begin: bytes) -> bool:
+    """Return whether what begins so is packed in a known way."""
+    return begin.startswith(tuple(_PACKINGS))
+
+
 def _gzip(packed: Readable) -> Unpacker:
     stream = gzip.GzipFile(fileobj=cast("BinaryIO", packed))
     return Unpacker("gzip", stream, (EOFError, gzip.BadGzipFile, zlib.error))

@@ -313,6 +313,14 @@ def test_hostile_tar(tmp_path: Path, data: bytes, message: str) -> None:
     assert message in wrong(tmp_path / "hostile.tar")
 
 
+def test_bomb(tmp_path: Path) -> None:
+    """A packed archive that would fill the disk is given up."""
+    archive = tmp_path / "bomb"
+    zeroes = gzip.compress(bytes(64 << 20))
+    archive.write_bytes(gzip.compress(_header("zeroes", b"77777777777")) + zeroes * 40)
+    assert "decompression bomb" in wrong(archive)
+
+
 def test_not_there(tmp_path: Path) -> None:
     """A path on which nothing lies is said."""
     assert wrong(tmp_path / "nothing").endswith("can't be read: No such file or directory")
