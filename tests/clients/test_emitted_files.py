@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import tomllib
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,8 @@ from ruamel.yaml import YAML
 
 from lreg.node.plan import Mechanism
 from lreg.node.runtimes import files_for
-from tests.support.processes import clean_environment, free_port, run
+from tests.support.daemons import Docker
+from tests.support.processes import clean_environment, eventually, free_port, run
 from tests.tools import build
 from tests.unit.node.plans import plan
 
@@ -70,6 +72,36 @@ def test_skopeo(skopeo: Client) -> None:
     assert "registry-1.docker.io" not in said.err
 
 
+@pytest.mark.client("skopeo")
+def test_a_registry_of_one_word(skopeo: Client) -> None:
+    """A name without a dot is a registry in an image's name, also on the scheme's own port."""
+    how = plan(registry="http://nowhere", fallback=False)
+    said = _told(skopeo, how).attempt("inspect", "docker://docker.io/library/tiny:1")
+    assert said.code != 0
+    assert "nowhere" in said.err
+    assert "canonical" not in said.err
+
+
+@pytest.mark.client("docker")
+@pytest.mark.parametrize("address", ["[fd00::1]", "10.0.0.1"])
+def test_docker(tmp_path: Path, address: str) -> None:
+    """Docker takes each host that is to be asked in plain HTTP, whatever the address of lreg."""
+    how = plan(Mechanism.SPOOF_HTTP, registry=f"http://{address}", upstreams=("docker.io", "k.io"))
+    (file,) = (each for each in files_for("docker", how) if each.path.endswith("daemon.json"))
+    daemon = Docker(tmp_path / "d")
+    try:
+        (tmp_path / "d/daemon.json").write_text(file.text)
+        os.kill(int((tmp_path / "d/dockerd.pid").read_text()), signal.SIGHUP)
+        asked = ("info", "--format={{json .RegistryConfig}}")
+        eventually(lambda: "k.io" in json.loads(daemon.cli(*asked).out)["IndexConfigs"])
+        hosts = json.loads(daemon.cli(*asked).out)["IndexConfigs"]
+        # Its Hub always counts as secure: a mirror makes it ask there in plain HTTP.
+        wanted = {*json.loads(file.text)["insecure-registries"]} - {"docker.io"}
+        assert {each for each in wanted if not hosts[each]["Secure"]} == wanted
+    finally:
+        daemon.close()
+
+
 @pytest.mark.parametrize(
     ("program", "version", "plugin"),
     [
@@ -105,7 +137,7 @@ def test_containerd(tmp_path: Path, program: str, version: str, plugin: str) -> 
     plugins = tomllib.loads(said.out)["plugins"]
     assert plugins[plugin]["registry"]["config_path"] == "/etc/containerd/certs.d"
     assert "pause" in said.out
-    if version.startswith("2"):
+    if program:
         transfer = plugins["io.containerd.transfer.v1.local"]
         assert transfer["config_path"] == "/etc/containerd/certs.d"
 

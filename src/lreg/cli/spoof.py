@@ -61,15 +61,25 @@ def _spoofed(names: tuple[str, ...], file: Path | None) -> tuple[str, ...]:
     file = file or (Path(text) if (text := os.environ.get(_VARIABLE)) else None)
     if file is None:
         return spoofed_names(load().config.upstreams)
-    with click.open_file(str(file)) as stream:
+    with click.open_file(str(file), encoding="utf-8", errors="replace") as stream:
         try:
-            return parse_spoofs(stream.read())
+            found = parse_spoofs(stream.read())
         except UsageError as error:
             raise UsageError(f"{file}: {error}") from None
+    if not found:
+        raise UsageError(f"{file}: there is no name in it: write one a line")
+    return found
 
 
 def _address(text: str | None) -> str:
+    if text is None:
+        host = registry_address().host
+    else:
+        host = text[1:-1] if text.startswith("[") and text.endswith("]") else text
     try:
-        return str(ipaddress.ip_address(text or registry_address().host))
+        address = ipaddress.ip_address(host)
     except ValueError as error:
-        raise UsageError(f"{error}: give an address by --address") from None
+        raise UsageError(f"{error}: give an address, without a port, by --address") from None
+    if address.is_unspecified or "%" in host:
+        raise UsageError(f"{host} means another machine on each: give an address that nodes reach")
+    return str(address)

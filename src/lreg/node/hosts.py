@@ -6,8 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from lreg.errors import UsageError
-from lreg.kinds import HOST_NAME
-from lreg.node.plan import Merge, NodeFile, spoofed_names
+from lreg.node.plan import Merge, NodeFile, is_spoofable, spoofed_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -68,19 +67,22 @@ def hosts_file(plan: NodePlan, *more: str) -> Iterator[NodeFile]:
 def parse_spoofs(text: str) -> tuple[str, ...]:
     """Return the names of a list of hosts to spoof: xcluster's `$__dns_spoof`.
 
-    One name a line; `#` begins a comment, empty lines mean nothing. Each comes once, in order, and
-    docker.io brings along the names under which Docker Hub is asked.
+    One name a line, in UTF-8 maybe with a mark of that; `#` begins a comment, empty lines mean
+    nothing. Each comes once, in order, and docker.io brings along the names under which Docker Hub
+    is asked.
 
     Raises:
         UsageError: a line is no host name; says which.
     """
     names = []
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.removeprefix("\ufeff").splitlines(), 1):
         name = line.partition("#")[0].strip().lower()
         if not name:
             continue
-        if not HOST_NAME.fullmatch(name):
-            raise UsageError(f"line {number}: {name!r} is no host name: write one name a line")
+        if not is_spoofable(name):
+            raise UsageError(
+                f"line {number}: {name!r} is no host name: write one name a line, without a port"
+            )
         names.append(name)
     return spoofed_names(names)
 

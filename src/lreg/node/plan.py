@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from lreg.errors import UsageError
-from lreg.kinds import ListenAddress
-from lreg.oci.reference import DOCKER_HUB, DOCKER_HUB_ALIASES
+from lreg.kinds import HOST_NAME, ListenAddress
+from lreg.oci.reference import DOCKER_HUB, DOCKER_HUB_ALIASES, canonical_host, is_host
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,6 +29,11 @@ class Mechanism(Enum):
     def spoofs(self) -> bool:
         """Whether the upstreams' names mean lreg's address on the node."""
         return self is not Mechanism.MIRROR
+
+    @property
+    def asked(self) -> tuple[str, int] | None:
+        """The scheme and port by which a spoofed name is asked; None for a mirror."""
+        return {Mechanism.SPOOF_HTTP: ("http", 80), Mechanism.SPOOF_TLS: ("https", 443)}.get(self)
 
 
 class Merge(Enum):
@@ -86,14 +91,18 @@ class RegistryAddress:
         scheme, rest = scheme or "http", rest.removesuffix("/")
         try:
             parts = urlsplit(f"//{rest}")
-            port = parts.port or _PORTS[scheme]
+            port = _PORTS[scheme] if parts.port is None else parts.port
         except (KeyError, ValueError):
             raise UsageError(
                 f"{text!r} is no registry: use HOST:PORT, [v6]:PORT or a URL"
             ) from None
         where = ListenAddress.parse(f"{_bracketed(parts.hostname or '')}:{port}")
-        if not where.host or parts.netloc != rest or "@" in rest:
+        if not (where.host and where.port) or parts.netloc != rest or "@" in rest:
             raise UsageError(f"{text!r} is no registry: use HOST:PORT, [v6]:PORT or a URL")
+        if "%" in where.host:
+            raise UsageError(
+                f"{where.host} is an address on one link only: give one that all nodes reach"
+            )
         return cls(where.host, port, scheme == "https")
 
     @property
@@ -116,14 +125,22 @@ class RegistryAddress:
 
     @property
     def image_host(self) -> str:
-        """What image references begin with: the port is left out where it is the scheme's own."""
-        own = _PORTS["https" if self.tls else "http"]
-        return _bracketed(self.host) if self.port == own else self.authority
+        """What image references begin with: without the port where it is the scheme's own.
+
+        With it all the same where a reference would take the host for a part of a repository.
+        """
+        bare = _bracketed(self.host)
+        return bare if self.port == _PORTS[self.scheme] and is_host(bare) else self.authority
+
+    @property
+    def scheme(self) -> str:
+        """`http` or `https`."""
+        return "https" if self.tls else "http"
 
     @property
     def url(self) -> str:
         """The base URL, without a slash at the end."""
-        return f"{'https' if self.tls else 'http'}://{self.authority}"
+        return f"{self.scheme}://{self.authority}"
 
     def __str__(self) -> str:
         return self.url
@@ -139,7 +156,8 @@ class NodePlan:
 
     Attributes:
         registry: where it reaches lreg. Spoofed names mean this address, on the scheme's own port.
-        upstreams: canonical hosts whose images come from lreg, at least one.
+        upstreams: canonical hosts whose images come from lreg, at least one; with a port where
+            images' names have one.
         mechanism: how.
         fallback: whether the runtime may ask the internet where lreg fails; for mirrors only.
         ca: the CA of lreg's certificates, PEM; None where no TLS is spoken, or by a certificate
@@ -164,6 +182,11 @@ class NodePlan:
     def __post_init__(self) -> None:
         if not self.upstreams:
             raise UsageError("name at least one upstream whose images are to come from lreg")
+        self._check_registry()
+        if self.mechanism.spoofs:
+            self._check_spoof()
+
+    def _check_registry(self) -> None:
         if self.registry.ip and self.registry.ip.is_unspecified:
             raise UsageError(
                 f"{self.registry.host} is for listening on every address: name one of them"
@@ -173,16 +196,37 @@ class NodePlan:
                 f"/etc/hosts takes an address, and {self.registry.host!r} is a name: "
                 "give the registry by its address"
             )
+        own = {self.registry.image_host, self.registry.authority, self.registry.host, self.name}
+        if itself := own.intersection(self.upstreams):
+            raise UsageError(
+                f"{itself.pop()} is lreg itself, which has no images of its own to mirror: leave "
+                "it out of the upstreams"
+            )
+
+    def _check_spoof(self) -> None:
         if self.mechanism is Mechanism.SPOOF_TLS and self.ca is None:
             raise UsageError(
                 "spoof-tls needs the CA that nodes are to trust: give it with --ca "
                 "(`lreg ca` prints it where lreg runs)"
             )
+        for host in self.upstreams:
+            if not is_spoofable(host):
+                raise UsageError(
+                    f"{host} can't be spoofed, /etc/hosts is for names without a port: use "
+                    "--mechanism mirror for it"
+                )
 
     @property
     def endpoint(self) -> RegistryAddress:
         """Where the runtime is told that the registry is: by its name if it is given one."""
         return replace(self.registry, host=self.name or self.registry.host)
+
+    def location(self, host: str) -> str:
+        """Return what takes the place of an upstream's host in the name of an image.
+
+        lreg knows upstreams without their ports, and no name of a repository has one.
+        """
+        return f"{self.endpoint.image_host}/{canonical_host(host)}"
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -193,6 +237,13 @@ class NodePlan:
     def spoofed(self) -> tuple[str, ...]:
         """The names that are to mean lreg's address; none where nothing is spoofed."""
         return spoofed_names(self.upstreams) if self.mechanism.spoofs else ()
+
+
+def is_spoofable(host: str) -> bool:
+    """Return whether /etc/hosts can say what it means: a name without a port, and not localhost."""
+    return bool(
+        HOST_NAME.fullmatch(host) and not host.replace(".", "").isdigit() and host != "localhost"
+    )
 
 
 def spoofed_names(upstreams: Iterable[str]) -> tuple[str, ...]:

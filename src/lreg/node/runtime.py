@@ -29,6 +29,7 @@ class Runtime:
             back, or a CA of the system has changed.
         on_node: whether the files lie on the node itself; else they are for the machine where
             nodes are made.
+        carries: whether these bring the files of another runtime to nodes, `NodePlan.inner`.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Runtime:
     reload: Mapping[Mechanism, Commands] = field(default_factory=dict)
     restart: Commands = ()
     on_node: bool = True
+    carries: bool = False
 
 
 def always(commands: Commands) -> Mapping[Mechanism, Commands]:

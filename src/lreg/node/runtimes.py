@@ -69,6 +69,7 @@ _ALL = (
         needs=carriers.MINIKUBE_NEEDS,
         cannot=carriers.MINIKUBE_CANNOT,
         on_node=False,
+        carries=True,
     ),
     kaniko.KANIKO,
     Runtime(
@@ -78,6 +79,7 @@ _ALL = (
         needs=carriers.CLOUD_INIT_NEEDS,
         cannot=carriers.CLOUD_INIT_CANNOT,
         on_node=False,
+        carries=True,
     ),
     Runtime(
         name="kubernetes",
@@ -86,6 +88,7 @@ _ALL = (
         needs=kubernetes.NEEDS,
         cannot=kubernetes.CANNOT,
         on_node=False,
+        carries=True,
     ),
 )
 RUNTIMES: Mapping[str, Runtime] = MappingProxyType({each.name: each for each in _ALL})

@@ -8,6 +8,7 @@ import os
 import re
 import shlex
 import tarfile
+import tomllib
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -208,7 +209,21 @@ def test_the_variable(
         (["--registry", "10.0.0.1:5000", "--ca", "/dev/null"], "no certificate"),
         (["--registry", "10.0.0.1", "--mechanism", "spoof-tls"], "needs the CA"),
         (["--registry", "lreg.example", "--mechanism", "spoof-http"], "takes an address"),
-        (["--registry", "10.0.0.1:5000", "--node-runtime", "crioo"], "nearest is 'crio'"),
+        (["--registry", "10.0.0.1:5000", "--node-runtime", "crio"], "leave --node-runtime out"),
+        (["--registry", "10.0.0.1:5000", "--mechanism", "spoof-http"], "--listen http://:80"),
+        (["--registry", "http://10.0.0.1", "--mechanism", "spoof-tls"], "--listen https://:443"),
+        (["--registry", "10.0.0.1:5000", "--registry-name", "localhost"], "no name"),
+        (["--registry", "10.0.0.1:0"], "no registry"),
+        (["--registry", "http://[fe80::1%eth0]:5000"], "on one link"),
+        (["--registry", "http://quay.io", "--upstream", "quay.io"], "is lreg itself"),
+        (
+            ["--registry", "10.0.0.1", "--mechanism", "spoof-http", "--upstream", "reg.corp:5000"],
+            "without a port: use --mechanism mirror",
+        ),
+        (
+            ["--registry", "10.0.0.1", "--mechanism", "spoof-http", "--upstream", "10.0.0.9"],
+            "can't be spoofed",
+        ),
     ],
 )
 def test_wrong_options(
@@ -221,6 +236,36 @@ def test_wrong_options(
     assert err.count("\n") == 1
 
 
+def test_a_port_of_an_upstream(capsys: pytest.CaptureFixture[str]) -> None:
+    """Where images' names have a port their runtime finds the mirror; lreg knows none of it."""
+    told = ("--registry", "10.0.0.1:5000", "--upstream", "reg.corp:8443")
+    assert "certs.d/reg.corp:8443/hosts.toml" in _emit(capsys, "containerd", *told)[0]
+    assert "https://reg.corp:8443" in _emit(capsys, "containerd", *told)[0]
+    conf = tomllib.loads(_emit(capsys, "podman", *told)[0])
+    (registry,) = (each for each in conf["registry"] if "mirror" in each)
+    assert registry["prefix"] == registry["location"] == "reg.corp:8443"
+    assert registry["mirror"][0]["location"] == "10.0.0.1:5000/reg.corp"
+    assert '"10.0.0.1:5000/reg.corp"' in _emit(capsys, "buildkit", *told)[0]
+
+
+def test_a_ca_goes_to_nodes_without_its_key(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Of a file that holds more than certificates, nodes get these alone."""
+    key = _PEM.replace("CERTIFICATE", "PRIVATE KEY")
+    (file := tmp_path / "ca.pem").write_text(f"Certificate: data\r\n{key}{_PEM}{_PEM}")
+    told = ("--registry", "https://10.0.0.1", "--ca", str(file), "--json")
+    files = json.loads(_emit(capsys, "containerd", *told)[0])
+    (ca,) = (each for each in files if each["path"].endswith("lreg-ca.crt"))
+    assert ca["text"] == _PEM * 2
+
+
+def test_a_mirror_in_tls_without_a_ca(capsys: pytest.CaptureFixture[str]) -> None:
+    """A runtime that may not trust lreg goes to the internet without a word: so there is a word."""
+    said = _emit(capsys, "containerd", "--registry", "https://10.0.0.1:5001")[1]
+    assert "have to trust the certificate of https://10.0.0.1:5001 already" in said
+
+
 def test_no_runtime(capsys: pytest.CaptureFixture[str]) -> None:
     """Without a runtime it says which there are."""
     assert "containerd, crio, podman" in _emit(capsys, code=2)[1]
@@ -231,6 +276,8 @@ def test_the_runtime_inside(capsys: pytest.CaptureFixture[str]) -> None:
     at = ("--registry", "10.0.0.1:5000")
     assert "/etc/containerd/" in _emit(capsys, "cloud-init", *at)[0]
     assert "/etc/crio/" in _emit(capsys, "cloud-init", *at, "--node-runtime", "crio")[0]
+    wrong = _emit(capsys, "cloud-init", *at, "--node-runtime", "crioo", code=2)[1]
+    assert "nearest is 'crio'" in wrong
 
 
 _NODES = Path(__file__).parents[3] / "docs" / "nodes.md"
@@ -270,6 +317,34 @@ class TestSpoof:
         said = self._spoof(capsys, "--file", str(file), "--address", "10.0.0.1")
         names = ["docker.io", "registry-1.docker.io", "index.docker.io", "k8s.gcr.io"]
         assert said == "".join(f"10.0.0.1 {name}\n" for name in names)
+
+    def test_a_file_of_windows(self, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+        """A mark of UTF-8, ends of lines with a return, tabs and upper case mean nothing."""
+        (file := tmp_path / "spoofs").write_bytes(b"\xef\xbb\xbfQuay.io\r\n\tghcr.io\t# x\r\n")
+        said = self._spoof(capsys, "--file", str(file), "--address", "[fd00::1]")
+        assert said == "fd00::1 quay.io\nfd00::1 ghcr.io\n"
+
+    @pytest.mark.parametrize(
+        ("held", "reason"),
+        [
+            (b"\xff\xfe", "line 1"),
+            (b"# none\n", "no name in it"),
+            (b"localhost\n", "'localhost' is no host name"),
+            (b"10.0.0.9\n", "'10.0.0.9' is no host name"),
+            (b"reg.corp:5000\n", "without a port"),
+        ],
+    )
+    def test_a_file_of_nonsense(
+        self, capsys: pytest.CaptureFixture[str], tmp_path: Path, held: bytes, reason: str
+    ) -> None:
+        """What would be a line without a meaning, or none at all, is refused."""
+        (file := tmp_path / "spoofs").write_bytes(held)
+        assert reason in self._spoof(capsys, f"--file={file}", "--address=10.0.0.1", code=2)
+
+    @pytest.mark.parametrize("address", ["0.0.0.0", "::", "fe80::1%eth0"])
+    def test_an_address_of_nobody(self, capsys: pytest.CaptureFixture[str], address: str) -> None:
+        """An address that each machine takes for another one is refused."""
+        assert "reach" in self._spoof(capsys, "quay.io", f"--address={address}", code=2)
 
     def test_the_variable(
         self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path

@@ -10,14 +10,14 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from lreg.errors import UsageError
 from lreg.kinds import parse_upstream
 from lreg.node.hosts import hosts_lines
-from lreg.node.plan import Mechanism, NodePlan, RegistryAddress, spoofed_names
+from lreg.node.plan import Mechanism, NodePlan, RegistryAddress, is_spoofable, spoofed_names
 from lreg.node.runtimes import RUNTIMES, files_for
 from tests.unit.node.plans import CA
 
@@ -25,17 +25,26 @@ if TYPE_CHECKING:
     from lreg.node.plan import NodeFile
 
 _LABEL = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,10}[a-z0-9])?", fullmatch=True)
-_HOSTS = st.lists(_LABEL, min_size=2, max_size=4).map(".".join).map(parse_upstream)
+_HOSTS = (
+    st.lists(_LABEL, min_size=2, max_size=4).map(".".join).map(parse_upstream).filter(is_spoofable)
+)
+_PORTS = st.integers(1, 65535)
 _ADDRESSES = st.ip_addresses().filter(lambda ip: not ip.is_unspecified).map(str)
 
 
 @st.composite
 def _plans(draw: st.DrawFn) -> NodePlan:
     how = draw(st.sampled_from(Mechanism))
-    tls = draw(st.booleans())
-    upstreams = draw(st.lists(st.one_of(st.just("docker.io"), _HOSTS), min_size=1, max_size=4))
+    hosts = [st.just("docker.io"), _HOSTS]
+    if how.asked:
+        scheme, port = how.asked
+        tls = scheme == "https"
+    else:
+        tls, port = draw(st.booleans()), draw(_PORTS)
+        hosts.append(st.builds("{}:{}".format, _HOSTS, _PORTS))
+    upstreams = draw(st.lists(st.one_of(hosts), min_size=1, max_size=4))
     return NodePlan(
-        registry=RegistryAddress(draw(_ADDRESSES), draw(st.integers(1, 65535)), tls),
+        registry=RegistryAddress(draw(_ADDRESSES), port, tls),
         upstreams=tuple(dict.fromkeys(upstreams)),
         mechanism=how,
         fallback=draw(st.booleans()),
@@ -71,6 +80,7 @@ def _emitted(name: str, plan: NodePlan) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", RUNTIMES)
+@settings(deadline=None)
 @given(plan=_plans())
 def test_everything_parses(name: str, plan: NodePlan) -> None:
     """No registry, upstream or option makes a file that its runtime could not read."""
@@ -113,7 +123,8 @@ def test_registries_conf(plan: NodePlan) -> None:
     if plan.mechanism is Mechanism.MIRROR:
         for host in plan.upstreams:
             (mirror,) = tables[host]["mirror"]
-            assert mirror["location"] == f"{plan.endpoint.image_host}/{host}"
+            name = host.partition(":")[0]
+            assert mirror["location"] == f"{plan.endpoint.image_host}/{name}"
             assert mirror.get("insecure", False) != plan.endpoint.tls
             assert tables[host].get("blocked", False) != plan.fallback
 
@@ -130,7 +141,9 @@ def test_daemon_json(plan: NodePlan) -> None:
     if files and "docker.io" in plan.upstreams:
         assert settings.get("registry-mirrors") == mirrors
     insecure = settings.get("insecure-registries", [])
-    assert set(insecure) <= {plan.endpoint.image_host, *plan.upstreams}
+    own = plan.endpoint
+    assert set(insecure) <= {own.authority if own.is_ipv6 else own.image_host, *plan.upstreams}
+    assert not any(each.startswith("[") and each.endswith("]") for each in insecure)
     if plan.mechanism is not Mechanism.SPOOF_HTTP:
         assert not set(insecure) & set(plan.upstreams)
 

@@ -82,6 +82,13 @@ def test_command(tmp_path: Path) -> None:
     assert file.read_bytes() == said.out.encode()
 
 
+def test_one_version(tmp_path: Path) -> None:
+    """A version is of one runtime: that of containerd does not make CRI-O an old one."""
+    env, told = clean_environment(tmp_path), ("--for-version", "2.1", "--runtime")
+    assert "name which" in attempt(*OVERLAY, *told, "containerd,crio", env=env).err
+    assert "version = 3" in run(*OVERLAY, *told, "containerd", env=env).out
+
+
 @pytest.mark.parametrize(
     ("runtimes", "why"),
     [

@@ -127,6 +127,9 @@ def test_a_runtime_that_there_is_not() -> None:
         ({"registry": "http://lreg", "how": Mechanism.SPOOF_HTTP}, "takes an address"),
         ({"registry": "0.0.0.0:5000"}, "name one of them"),
         ({"registry": "http://lreg", "name": "lreg.internal"}, "takes an address"),
+        ({"how": Mechanism.SPOOF_HTTP, "upstreams": ("reg.corp:5000",)}, "can't be spoofed"),
+        ({"upstreams": ("quay.io", "10.0.0.1:5000")}, "is lreg itself"),
+        ({"registry": 'http://[fe80::1%x"]:5000'}, "on one link"),
     ],
 )
 def test_plans_that_make_no_sense(more: dict[str, Any], reason: str) -> None:

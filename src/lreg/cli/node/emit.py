@@ -30,7 +30,7 @@ def _names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[
 
 @click.command(
     epilog="Examples: lreg node emit containerd; lreg node emit crio --mechanism spoof-http -o "
-    "out; lreg node emit docker --upstream docker.io -o - | tar -x -C /"
+    "out; lreg node emit docker --upstream docker.io -o - | tar -t"
 )
 @click.argument("runtime", required=False, shell_complete=_names)
 @click.option(
@@ -43,7 +43,8 @@ def _names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[
 @click.option(
     "--node-runtime",
     metavar="RUNTIME",
-    help="Which runtime is on the nodes, for cloud-init and kubernetes.  [default: containerd]",
+    help="Which runtime is on the nodes, for cloud-init, kubernetes and minikube.  "
+    "[default: containerd]",
 )
 @click.option("--list", "listing", is_flag=True, help="Say what each needs and what it can't do.")
 @click.option("--json", "as_json", is_flag=True, help="Print the files, or the list, as JSON.")
@@ -70,6 +71,8 @@ def command(
         raise UsageError(f"name a runtime: {', '.join(RUNTIMES)}")
     plan = make_plan()
     if node_runtime:
+        if not runtime_named(runtime).carries:
+            raise UsageError(f"{runtime} is itself what runs on nodes: leave --node-runtime out")
         plan = replace(plan, inner=runtime_named(node_runtime).name)
     files = files_for(runtime, plan)
     if as_json:

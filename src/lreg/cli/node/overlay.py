@@ -44,6 +44,8 @@ def command(plan: NodePlan, *, runtime: str, output: BinaryIO) -> None:
     by `lreg node apply`.
     """
     names = [name.strip() for name in runtime.split(",")]
+    if plan.version and len(names) > 1:
+        raise UsageError("--for-version is of one runtime: name which by --runtime")
     for name in names:
         if not runtime_named(name).on_node:
             raise UsageError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import re
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -16,17 +17,16 @@ from lreg.cli.outward import outward
 from lreg.cli.target import VARIABLE, parse_target, running_here
 from lreg.config import load
 from lreg.errors import LregError, UsageError
-from lreg.kinds import HOST_NAME, ListenAddress, parse_upstream
-from lreg.node.plan import Mechanism, NodePlan, RegistryAddress
+from lreg.kinds import ListenAddress, parse_upstream
+from lreg.node.plan import Mechanism, NodePlan, RegistryAddress, is_spoofable
+from lreg.oci.reference import DOCKER_HUB
 
 F = TypeVar("F", bound=Callable[..., Any])
-_PEM = "-----BEGIN CERTIFICATE-----"
+_CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----\n.+?-----END CERTIFICATE-----", re.DOTALL)
 _PARAMETERS = (
     *("registry", "registry_name", "upstream", "mechanism"),
     *("fallback", "for_version", "ca"),
 )
-# What is asked for a spoofed name, and where.
-_ASKED = {Mechanism.SPOOF_HTTP: ("http", 80), Mechanism.SPOOF_TLS: ("https", 443)}
 
 
 def plan_options(function: F) -> F:
@@ -62,12 +62,18 @@ def plan_options_when_asked(function: F) -> F:
         def make() -> NodePlan:
             how = Mechanism(mechanism)
             address, own_ca = _registry(registry, how)
+            trusted = _ca(ca) or own_ca
+            if address.tls and trusted is None and not how.spoofs:
+                click.echo(
+                    f"lreg: no --ca: nodes have to trust the certificate of {address} already",
+                    err=True,
+                )
             return NodePlan(
                 registry=address,
                 upstreams=_upstreams(upstream),
                 mechanism=how,
                 fallback=fallback,
-                ca=_ca(ca) or own_ca,
+                ca=trusted,
                 version=for_version,
                 name=_name(registry_name),
             )
@@ -162,20 +168,26 @@ def _registry(text: str | None, mechanism: Mechanism) -> tuple[RegistryAddress, 
 
 
 def _named(text: str, mechanism: Mechanism) -> RegistryAddress:
-    if "://" in text:
-        return RegistryAddress.parse(text)
-    if mechanism in _ASKED:
-        return RegistryAddress.parse(f"{_ASKED[mechanism][0]}://{text}")
-    RegistryAddress.parse(text)  # its complaint does not name the variable
-    return RegistryAddress.parse(parse_target(text).url)
+    if mechanism.asked is None:
+        address = RegistryAddress.parse(text)  # whose complaint does not name the variable
+        return address if "://" in text else RegistryAddress.parse(parse_target(text).url)
+    scheme, port = mechanism.asked
+    address = RegistryAddress.parse(text if "://" in text else f"{scheme}://{text}")
+    if (address.scheme, address.port) != mechanism.asked:
+        raise UsageError(
+            f"{mechanism.value} asks lreg at {scheme}://HOST:{port}, which {address} is not: give "
+            f"its address alone by --registry, and let it `--listen {scheme}://:{port}`"
+        )
+    return address
 
 
 def _place(urls: tuple[str, ...], mechanism: Mechanism) -> ListenAddress:
     usable = urls
-    if mechanism in _ASKED:
-        usable = tuple(url for url in urls if _asked(ListenAddress.parse(url)) is mechanism)
+    if mechanism.asked:
+        scheme, port = mechanism.asked
+        places = {url: ListenAddress.parse(url) for url in urls}
+        usable = tuple(url for url, at in places.items() if (at.scheme, at.port) == mechanism.asked)
         if not usable:
-            scheme, port = _ASKED[mechanism]
             raise UsageError(
                 f"{mechanism.value} needs an lreg that listens on port {port}, and here it "
                 f"listens at {' '.join(urls)}: add --listen {scheme}://:{port} to it"
@@ -188,25 +200,28 @@ def _place(urls: tuple[str, ...], mechanism: Mechanism) -> ListenAddress:
         raise error from None
 
 
-def _asked(place: ListenAddress) -> Mechanism | None:
-    """Return by which spoof it is asked at a place to listen, if by any."""
-    return next((how for how, at in _ASKED.items() if at == (place.scheme, place.port)), None)
-
-
 def _upstreams(given: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(map(parse_upstream, given))) or tuple(load().config.upstreams)
+    return tuple(dict.fromkeys(map(_upstream, given))) or tuple(load().config.upstreams)
+
+
+def _upstream(text: str) -> str:
+    """Return an upstream as images name it: with the port that it is written with."""
+    host, port = parse_upstream(text), text.partition(":")[2]
+    return f"{host}:{port}" if port and host != DOCKER_HUB else host
 
 
 def _name(text: str) -> str:
-    if text and (not HOST_NAME.fullmatch(text) or text.replace(".", "").isdigit()):
+    name = text.lower()
+    if name and not is_spoofable(name):
         raise UsageError(f"--registry-name: {text!r} is no name, such as lreg.internal")
-    return text.lower()
+    return name
 
 
 def _ca(file: Path | None) -> str | None:
     if file is None:
         return None
-    text = file.read_text(errors="replace")
-    if _PEM not in text:
+    # A file may hold the key as well, which is not for nodes.
+    found = _CERTIFICATE.findall(file.read_text(errors="replace"))
+    if not found:
         raise UsageError(f"{file}: there is no certificate in it: a CA in PEM is needed")
-    return text
+    return "".join(f"{each}\n" for each in found)

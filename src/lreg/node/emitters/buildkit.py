@@ -38,7 +38,7 @@ def buildkit(plan: NodePlan) -> Iterator[NodeFile]:
 def _upstream(plan: NodePlan, host: str) -> str:
     if plan.mechanism.spoofs:
         return _table(host, _reached(plan, tls=plan.mechanism is Mechanism.SPOOF_TLS))
-    return _table(host, f"mirrors = {listed([f'{plan.endpoint.image_host}/{host}'])}")
+    return _table(host, f"mirrors = {listed([plan.location(host)])}")
 
 
 def _reached(plan: NodePlan, *, tls: bool) -> str:

@@ -21,18 +21,21 @@ CA = "etc/containerd/lreg-ca.crt"
 # A colon-separated list of folders, 2.2's own default, is broken in 2.3's transfer service.
 _FOLDER = f'  config_path = "/{CERTS}"\n'
 CRI_1 = f'[plugins."io.containerd.grpc.v1.cri".registry]\n{_FOLDER}'
+_TRANSFER = f"\n[plugins.'io.containerd.transfer.v1.local']\n{_FOLDER}"
 _VERSION_2 = f"version = 2\n\n{CRI_1}"
 _VERSION_3 = (
-    f"version = 3\n\n[plugins.'io.containerd.cri.v1.images'.registry]\n{_FOLDER}"
-    f"\n[plugins.'io.containerd.transfer.v1.local']\n{_FOLDER}"
+    f"version = 3\n\n[plugins.'io.containerd.cri.v1.images'.registry]\n{_FOLDER}{_TRANSFER}"
 )
 
 
 def config_toml(version: str) -> str:
     """Return the config.toml that points a containerd of this version to certs.d.
 
-    containerd 2.x takes the form of 1.x too, which is what a version that is not known gets.
+    containerd 2.x takes the form of 1.x too, which is what a version that is not known gets, with
+    what 2.x alone heeds.
     """
+    if not version:
+        return _VERSION_2 + _TRANSFER
     return _VERSION_3 if at_least(version, 2) else _VERSION_2
 
 

@@ -110,7 +110,7 @@ def _mirrored(plan: NodePlan, host: str) -> str:
     lines = ["", "[[registry]]", f"prefix = {quoted(host)}", f"location = {quoted(host)}"]
     if not plan.fallback:
         lines += ["blocked = true"]
-    lines += ["[[registry.mirror]]", f"location = {quoted(f'{plan.endpoint.image_host}/{host}')}"]
+    lines += ["[[registry.mirror]]", f"location = {quoted(plan.location(host))}"]
     if not plan.endpoint.tls:
         # A mirror inherits nothing of its registry.
         lines += ["insecure = true"]
