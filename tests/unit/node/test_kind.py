@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 from lreg.node.hosts import hosts_block, merge_hosts
 from lreg.node.plan import Mechanism, spoofed_names
 from lreg.node.runtimes import files_for
-from tests.support.processes import run
+from tests.support.processes import attempt, run
 from tests.unit.node.plans import UPSTREAMS, plan
 
 if TYPE_CHECKING:
@@ -51,6 +51,19 @@ def test_hosts_of_every_node(tmp_path: Path) -> None:
         wanted = merge_hosts(before, hosts_block(spoofed_names(UPSTREAMS), address))
         assert [file.read_text() for file in hosts] == [wanted] * 2
     assert [file.stat().st_ino for file in hosts] == inodes
+
+
+def test_a_cluster_that_there_is_not(tmp_path: Path) -> None:
+    """Where there are no nodes the script fails, and does not look as if it had done anything."""
+    (tmp_path / "kind").write_text("#!/bin/sh\necho 'No kind nodes found' >&2\n")
+    (tmp_path / "kind").chmod(0o755)
+    (script,) = (
+        each for each in files_for("kind", plan(Mechanism.SPOOF_HTTP)) if each.mode == 0o755
+    )
+    (tmp_path / "hosts.sh").write_text(script.text)
+    env = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    said = attempt("sh", str(tmp_path / "hosts.sh"), env=env)
+    assert (said.code, said.err) == (1, "No kind nodes found\n")
 
 
 @pytest.mark.parametrize("how", [plan(), plan(Mechanism.SPOOF_TLS)])

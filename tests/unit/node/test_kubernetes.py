@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from ruamel.yaml import YAML
 
-from lreg.node.hosts import merge_hosts
+from lreg.node.hosts import hosts_block, merge_hosts
 from lreg.node.plan import Mechanism
 from lreg.node.runtimes import files_for
 from tests.support.processes import Said, attempt
@@ -100,6 +100,45 @@ def test_a_mark_without_an_end(pod: Pod) -> None:
     assert pod.read("etc/hosts").startswith(mine)
 
 
+def test_marks_of_others(pod: Pod) -> None:
+    """Marks out of place take no line of other people's along, nor their empty lines."""
+    mark = "# lreg begin: these names mean the local registry\n"
+    mine = f"# lreg end\n10.0.0.8 first\n{mark}10.0.0.9 mine\n\n\n"
+    pod.write("etc/hosts", mine)
+    for address in ("10.0.0.1", "10.0.0.2"):
+        how = plan(Mechanism.SPOOF_HTTP, registry=f"http://{address}")
+        assert pod.run(how).code == 0
+        assert pod.read("etc/hosts") == mine + hosts_block(how.spoofed, address)
+
+
+@pytest.mark.parametrize("inner", ["docker", "k3s", "buildkit", "containerd"])
+def test_a_changed_plan(pod: Pod, inner: str) -> None:
+    """What lreg wrote itself follows the plan, also where a file is the node's by its name."""
+    pod.run(plan(Mechanism.SPOOF_HTTP, inner=inner))
+    new = plan(upstreams=("docker.io",), registry="http://10.0.0.2:5000", inner=inner)
+    said = pod.run(new)
+    assert (said.code, said.err) == (0, "")
+    for file in files_for(inner, new):
+        assert file.text in pod.read(file.path)
+    again = pod.run(new)
+    assert (again.code, again.out) == (0, "")
+
+
+def test_what_a_changed_plan_leaves_out(pod: Pod) -> None:
+    """Names and files that a new plan has no more are taken back: they would go on to count."""
+    hosts = pod.read("etc/hosts")
+    folder = "etc/containerd/certs.d"
+    pod.write(f"{folder}/registry.k8s.io/hosts.toml", "mine\n")
+    pod.run(plan(Mechanism.SPOOF_HTTP, upstreams=("quay.io", "registry.k8s.io", "ghcr.io")))
+    pod.write(f"{folder}/ghcr.io/hosts.toml", "changed since\n")
+    said = pod.run(plan(upstreams=("docker.io",)))
+    assert (said.code, said.err) == (0, "")
+    assert pod.read("etc/hosts") == hosts
+    assert not (pod.node / folder / "quay.io/hosts.toml").exists()
+    assert pod.read(f"{folder}/registry.k8s.io/hosts.toml") == "mine\n"
+    assert pod.read(f"{folder}/ghcr.io/hosts.toml") == "changed since\n"
+
+
 def test_what_was_there_is_kept(pod: Pod) -> None:
     """What a file was before the first time stays on the node, however often lreg's changes."""
     path = "etc/containerd/certs.d/docker.io/hosts.toml"
@@ -148,6 +187,9 @@ def test_the_pod_has_no_more_than_it_needs(inner: str) -> None:
         assert context["readOnlyRootFilesystem"] is True
     paths = {each["hostPath"]["path"] for each in spec["volumes"] if "hostPath" in each}
     assert not paths & {"/", "/etc", "/var", "/var/lib", "/usr", "/run", "/etc/rancher"}
+    kinds = {each["hostPath"]["path"]: each["hostPath"]["type"] for each in spec["volumes"][1:]}
+    # A folder that is made before MicroK8s is installed would be in its way.
+    assert kinds.get("/var/snap/microk8s/current/args", "Directory") == "Directory"
     (apply,) = spec["initContainers"]
     mounted = [each["mountPath"].removeprefix("/node") for each in apply["volumeMounts"]]
     for file in files_for(inner, plan(upstreams=("docker.io",))):

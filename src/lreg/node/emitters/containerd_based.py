@@ -70,7 +70,9 @@ _KIND_HOSTS = """\
 #!/bin/sh
 # kind-hosts.sh [--name CLUSTER]: the nodes of a kind cluster find lreg under these names.
 set -eu
-for node in $(kind get nodes "$@"); do
+nodes=$(kind get nodes "$@")
+[ "$nodes" ] || exit 1
+for node in $nodes; do
   docker exec -i "$node" sh -c '
     others=$(sed "/^{begin}$/,/^{end}$/d" /etc/hosts)
     {{ printf "%s\\n" "$others"; cat; }} >/etc/hosts' <<'EOF'

@@ -12,6 +12,7 @@ from lreg.errors import UsageError
 from lreg.node.emitters.forms import SYSTEM_CA, is_drop_in
 from lreg.node.emitters.kubernetes_script import SCRIPT
 from lreg.node.emitters.yaml import to_yaml
+from lreg.node.hosts import PATH as HOSTS
 from lreg.node.plan import Mechanism, Merge, NodeFile
 from lreg.node.runtime import needing
 
@@ -28,7 +29,8 @@ _SCRIPT = "apply.sh"
 # Where the script keeps what it finds at its first run.
 _KEPT = "var/lib/lreg-daemonset"
 # What is mounted of a node, the nearest of these above a file; else the two first folders.
-_FOLDERS = ("etc/rancher/k3s", "etc/rancher/rke2", "var/snap/microk8s/current/args")
+_MICROK8S = "var/snap/microk8s/current/args"
+_FOLDERS = ("etc/rancher/k3s", "etc/rancher/rke2", _MICROK8S)
 
 
 def kubernetes(runtime: Runtime, plan: NodePlan, inner: Sequence[NodeFile]) -> Iterator[NodeFile]:
@@ -63,17 +65,17 @@ def _key(number: int, path: str) -> str:
 
 
 def _script(files: Sequence[NodeFile], keys: dict[str, str]) -> str:
-    """Return the script: what it can do, and then a line for each file."""
+    """Return the script: what it can do, and then what it does."""
+    put = [file for file in files if file.merge is not Merge.HOSTS]
     calls = [
-        shlex.join([_done_by(file), keys[file.path], file.path, f"{file.mode:04o}"])
-        for file in files
+        shlex.join([_done_by(file), keys[file.path], file.path, f"{file.mode:04o}"]) for file in put
     ]
-    return SCRIPT + "".join(f"{call}\n" for call in calls)
+    names = next((f'"$HERE"/{keys[file.path]}' for file in files if file not in put), "/dev/null")
+    only = shlex.join(["only", *(file.path for file in put)])
+    return SCRIPT + "".join(f"{call}\n" for call in [*calls, f"hosts {names}", only])
 
 
 def _done_by(file: NodeFile) -> str:
-    if file.merge is Merge.HOSTS:
-        return "hosts"
     return "put" if is_drop_in(file) else "agree"
 
 
@@ -138,7 +140,8 @@ def _container(name: str, command: list[str], mounts: list[dict[str, Any]]) -> d
 
 def _mounted(files: Sequence[NodeFile]) -> list[str]:
     """Return the folders, and /etc/hosts, that the script writes to."""
-    return [*dict.fromkeys(_above(file) for file in files), _KEPT]
+    # An earlier plan may have had names that this one has not.
+    return [*dict.fromkeys([*map(_above, files), HOSTS, _KEPT])]
 
 
 def _above(file: NodeFile) -> str:
@@ -149,8 +152,12 @@ def _above(file: NodeFile) -> str:
 
 
 def _volume(name: str, path: str) -> dict[str, Any]:
-    kind = "File" if path == "etc/hosts" else "DirectoryOrCreate"
-    return {"name": name, "hostPath": {"path": f"/{path}", "type": kind}}
+    # A folder of MicroK8s that is made before MicroK8s would be in its way.
+    kinds = {HOSTS: "File", _MICROK8S: "Directory"}
+    return {
+        "name": name,
+        "hostPath": {"path": f"/{path}", "type": kinds.get(path, "DirectoryOrCreate")},
+    }
 
 
 def _hosting(plan: NodePlan) -> dict[str, Any]:
