@@ -41,6 +41,14 @@ def test_hosts(tmp_path: Path, address: str) -> None:
     assert "localhost" in hosts
 
 
+def test_hosts_of_windows(tmp_path: Path) -> None:
+    """A file whose lines end as on Windows has the same names."""
+    (file := tmp_path / "windows").write_bytes(b"Docker.io\r\nk8s.gcr.io # old\r\n")
+    said = make(tmp_path, LOCAL_REGISTRY="172.17.0.2", __dns_spoof=str(file))
+    lines = texts(said.out)["etc/spoofed-hosts"].splitlines()
+    assert {"172.17.0.2 docker.io", "172.17.0.2 k8s.gcr.io"} <= set(lines)
+
+
 def test_spoofed_hosts(tmp_path: Path) -> None:
     """etc/spoofed-hosts has a name a line and nothing else: containerd's init script reads it.
 
