@@ -95,6 +95,9 @@ class Bridge:
         self._closed = True
         if self._asked:
             self._asked.cancel()
-        await asyncio.wait([work], timeout=GRACE)
+        ended, _ = await asyncio.wait([work], timeout=GRACE)
+        # Whoever was to hear how it ended does not wait any more.
+        for one in ended:
+            one.cancelled() or one.exception()
         for pieces in self._open:
             await pieces.aclose()

@@ -28,11 +28,12 @@ from lreg.images.whole import whole_file
 from lreg.oci.reference import Reference
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from lreg.cli.bridge import Bridge
     from lreg.images.building.layers import Recipe
     from lreg.images.building.sources import Source
+    from lreg.oci.descriptor import Descriptor
     from lreg.oci.digest import Digest
     from lreg.oci.platform import Platform
 
@@ -95,6 +96,8 @@ def build(wanted: Build) -> Built:
     """
     if wanted.push and not wanted.tags:
         raise UsageError("--push needs a --tag: what the image is to be called")
+    if wanted.output == "-":
+        raise UsageError("stdout is for the tag: give --output a file, or a folder with a /")
     return asyncio.run(_build(wanted))
 
 
@@ -135,7 +138,7 @@ def _made(wanted: Build, registries: Registries, bridge: Bridge, stack: ExitStac
         image = _image(wanted, work, stack)
         if wanted.output:
             steps.say(f"writing {wanted.output}")
-            _write(image, wanted.tags, wanted.output)
+            _write(image, wanted.tags, wanted.output, told)
     return image
 
 
@@ -206,11 +209,18 @@ async def _push(registries: Registries, image: BuiltImage, name: Reference, *, q
         )
 
 
-def _write(image: BuiltImage, tags: Sequence[str], output: str) -> None:
+def _write(
+    image: BuiltImage, tags: Sequence[str], output: str, told: Callable[[int], None]
+) -> None:
+    def read(blob: Descriptor) -> Iterator[bytes]:
+        for piece in holds[blob.digest].pieces():
+            told(len(piece))
+            yield piece
+
     holds = {descriptor.digest: content for descriptor, content in image.contents()}
     names = tuple(str(Registries.complete(Reference.parse(tag))) for tag in tags)
     carried = Carried(names, image.manifests)
-    files = carried_files((carried,), lambda blob: holds[blob.digest].pieces())
+    files = carried_files((carried,), read)
     try:
         if os.path.isdir(output) or output.endswith(os.sep):
             write_folder(files, Path(output))

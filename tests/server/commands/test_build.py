@@ -5,12 +5,17 @@ from __future__ import annotations
 import io
 import json
 import os
+import signal
+import sys
 import tarfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import zstandard
+
+from tests.support.processes import Program
 
 if TYPE_CHECKING:
     from tests.server.commands.conftest import Lreg
@@ -221,6 +226,7 @@ def test_what_makes_no_sense(lreg_here: Lreg, tmp_path: Path) -> None:
     assert "no folder" in lreg_here.fail(2, "build", "missing")
     assert "neither" in lreg_here.fail(2, "build", str(tmp_path))
     assert "--push needs a --tag" in lreg_here.fail(2, "build", "--push", "--from-dir", ".")
+    assert "stdout is for the tag" in lreg_here.fail(2, "build", "-o", "-", "--from-dir", ".")
     assert "not both" in lreg_here.fail(2, "build", "--from-dir", ".", ".")
     assert "not NAME=VALUE" in lreg_here.fail(2, "build", "--label", "x", "--from-dir", ".")
 
@@ -237,3 +243,20 @@ def test_archives_and_layouts(lreg_here: Lreg, tmp_path: Path, skopeo: Client) -
     for place in (f"oci-archive:{tmp_path}/one.tar", f"oci:{tmp_path}/layout"):
         said = skopeo("inspect", "--format={{.Digest}}", f"{place}:library/coredns:v0.2")
         assert said.out.strip() == digest
+
+
+def test_interrupted(lreg_here: Lreg, tmp_path: Path) -> None:
+    """Ctrl-C ends it at once, without a traceback, and leaves no half file."""
+    folder = tmp_path / "root"
+    folder.mkdir()
+    # Long enough for any machine, and nothing on the disk.
+    with (folder / "zeroes").open("wb") as file:
+        file.truncate(20 << 30)
+    argv = [sys.executable, "-m", "lreg", "build", "--from-dir", "root", "-o", "out.tar"]
+    process = Program(argv, tmp_path / "log", lreg_here.env, tmp_path)
+    process.wait_until(lambda: "root" in process.log)
+    time.sleep(1)  # into the middle of it
+    os.kill(process.pid, signal.SIGINT)
+    assert process.wait() == 130
+    assert "Traceback" not in process.log
+    assert not list(tmp_path.glob("out.tar*"))
