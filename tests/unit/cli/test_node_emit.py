@@ -266,6 +266,24 @@ def test_a_mirror_in_tls_without_a_ca(capsys: pytest.CaptureFixture[str]) -> Non
     assert "have to trust the certificate of https://10.0.0.1:5001 already" in said
 
 
+def test_a_name_that_a_certificate_has_to_have(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """A name that only these nodes know is one that lreg has to be told of."""
+    (ca := tmp_path / "ca.pem").write_text(_PEM)
+    told = ("--registry", "https://10.0.0.1", "--registry-name", "lreg.internal", f"--ca={ca}")
+    assert "--tls-name lreg.internal" in _emit(capsys, "podman", *told)[1]
+
+
+def test_an_upstream_that_is_not_allowed(capsys: pytest.CaptureFixture[str], server: Path) -> None:
+    """An upstream that the lreg here refuses is pointed out: mirrors of it would do nothing."""
+    _listens(server, "http://10.0.0.7:5000")
+    told = ("containerd", "--upstream", "quay.io", "--upstream", "reg.corp:5000")
+    assert "does not allow reg.corp: " in _emit(capsys, *told)[1]
+    elsewhere = _emit(capsys, *told, "--registry", "10.0.0.8:5000")[1]
+    assert "allow" not in elsewhere
+
+
 def test_no_runtime(capsys: pytest.CaptureFixture[str]) -> None:
     """Without a runtime it says which there are."""
     assert "containerd, crio, podman" in _emit(capsys, code=2)[1]

@@ -7,7 +7,7 @@ import functools
 import os
 import re
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -19,7 +19,7 @@ from lreg.config import load
 from lreg.errors import LregError, UsageError
 from lreg.kinds import ListenAddress, parse_upstream
 from lreg.node.plan import Mechanism, NodePlan, RegistryAddress, is_spoofable
-from lreg.oci.reference import DOCKER_HUB
+from lreg.oci.reference import DOCKER_HUB, canonical_host
 
 F = TypeVar("F", bound=Callable[..., Any])
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----\n.+?-----END CERTIFICATE-----", re.DOTALL)
@@ -62,21 +62,18 @@ def plan_options_when_asked(function: F) -> F:
         def make() -> NodePlan:
             how = Mechanism(mechanism)
             address, own_ca = _registry(registry, how)
-            trusted = _ca(ca) or own_ca
-            if address.tls and trusted is None and not how.spoofs:
-                click.echo(
-                    f"lreg: no --ca: nodes have to trust the certificate of {address} already",
-                    err=True,
-                )
-            return NodePlan(
+            plan = NodePlan(
                 registry=address,
                 upstreams=_upstreams(upstream),
                 mechanism=how,
                 fallback=fallback,
-                ca=trusted,
+                ca=_ca(ca) or own_ca,
                 version=for_version,
                 name=_name(registry_name),
             )
+            for doubt in _doubts(plan, here=not _said(registry)):
+                click.echo(f"lreg: {doubt}", err=True)
+            return plan
 
         return function(make, **options)
 
@@ -154,8 +151,8 @@ def plan_given(ctx: click.Context) -> bool:
 
 def _registry(text: str | None, mechanism: Mechanism) -> tuple[RegistryAddress, str | None]:
     """Return where the registry is, and its CA where it runs here and speaks TLS."""
-    if text or (text := os.environ.get(VARIABLE)):
-        return _named(text, mechanism), None
+    if said := _said(text):
+        return _named(said, mechanism), None
     if (running := running_here()) is None:
         raise LregError(
             f"no lreg runs here: `lreg start` one, or say where it is by --registry or ${VARIABLE}"
@@ -165,6 +162,27 @@ def _registry(text: str | None, mechanism: Mechanism) -> tuple[RegistryAddress, 
     if running.ca is None or not address.tls:
         return address, None
     return address, _ca(Path(running.ca))
+
+
+def _said(text: str | None) -> str | None:
+    """Return the registry that is named, by the option or the variable, if one is."""
+    return text or os.environ.get(VARIABLE)
+
+
+def _doubts(plan: NodePlan, *, here: bool) -> Iterator[str]:
+    """Yield what has to hold where lreg runs, and may not: a runtime falls back without a word.
+
+    Args:
+        plan: what nodes are to be told.
+        here: whether its registry is the one that runs here.
+    """
+    if plan.registry.tls and plan.ca is None:
+        yield f"no --ca: nodes have to trust the certificate of {plan.registry} already"
+    if plan.registry.tls and plan.name:
+        yield f"lreg has to run with --tls-name {plan.name}, for its certificate to have that name"
+    wanted = {canonical_host(host) for host in plan.upstreams}
+    if refused := wanted.difference(load().config.upstreams) if here else set():
+        yield f"lreg.toml does not allow {', '.join(sorted(refused))}: lreg will not serve these"
 
 
 def _named(text: str, mechanism: Mechanism) -> RegistryAddress:

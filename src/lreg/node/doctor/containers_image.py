@@ -71,7 +71,7 @@ def _of_upstream(host: str, registry: Mapping[str, Any], plan: NodePlan) -> Iter
     where = (plan.endpoint.image_host, plan.endpoint.authority)
     ours = [each for each in mirrors if str(each.get("location", "")).partition("/")[0] in where]
     if not ours:
-        yield f"registries.conf has no mirror {plan.endpoint.image_host}/{host} for {host}"
+        yield f"registries.conf has no mirror {plan.location(host)} for {host}"
     for mirror in ours:
         if not plan.endpoint.tls and not mirror.get("insecure"):
             yield (
