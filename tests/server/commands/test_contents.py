@@ -6,6 +6,8 @@ import gzip
 import io
 import os
 import stat
+import subprocess
+import sys
 import tarfile
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -190,6 +192,60 @@ def test_cat(lreg_here: Lreg, wire_here: Wire, repository: str, path: str, wante
     """A file is what a container would read: the newest, through symbolic links and hard ones."""
     wire_here.push(repository, LAYERED, "v1")
     assert lreg_here.run("cat", f"{repository}:v1", path).encode() == wanted
+
+
+LINKED = (
+    layer(folder("usr"), folder("usr/bin"), member("usr/bin/x", b"old"), link("bin", "usr/bin")),
+    layer(folder("lib"), link("sbin", "bin"), link("y", "/sbin/../lib/./y")),
+)
+
+
+@pytest.mark.parametrize(
+    ("top", "path_and_content"),
+    [
+        # What is put there through a link of a layer below.
+        ((member("bin/x", b"new"),), ("usr/bin/x", b"new")),
+        ((member("sbin/z", b"z"),), ("usr/bin/z", b"z")),
+        ((member("sbin/z", b"z"),), ("bin/z", b"z")),
+        ((member("bin/.wh.x"),), ("usr/bin/x", None)),
+        ((member("bin/.wh.x"),), ("sbin/x", None)),
+        # A folder in the place of a link.
+        ((folder("bin"),), ("bin/x", None)),
+        ((folder("bin"), member("bin/x", b"own")), ("usr/bin/x", b"old")),
+        ((folder("bin"), member("bin/x", b"own")), ("sbin/x", b"own")),
+        # A file in the place of a folder.
+        ((member("usr", b"file"),), ("usr/bin/x", None)),
+        ((member("usr", b"file"),), ("bin/x", None)),
+        ((member("lib/y", b"y"), member("usr/lib/y", b"usr")), ("y", b"usr")),
+    ],
+)
+def test_cat_agrees_with_export(
+    lreg_here: Lreg,
+    repository: str,
+    tmp_path: Path,
+    top: tuple[Member, ...],
+    path_and_content: tuple[str, bytes | None],
+) -> None:
+    """A file is found where a container finds it, however layers hide and link it."""
+    path, wanted = path_and_content
+    with lreg_here.registry.wire() as wire:
+        wire.push(repository, layered(*LINKED, layer(*top)), "v1")
+    said = lreg_here.attempt("cat", f"{repository}:v1", path)
+    assert (said.out.encode() if said.code == 0 else None) == wanted
+    lreg_here.run("export", "--output=root", f"{repository}:v1")
+    with tarfile.open(tmp_path / "root") as archive:
+        archive.extractall(tmp_path / "out", filter="tar")
+    assert seen_by_the_kernel(tmp_path / "out", path) == wanted
+
+
+def seen_by_the_kernel(root: Path, path: str) -> bytes | None:
+    """Return what a process finds at a path whose root is that folder."""
+    script = (
+        "import os, sys; os.chroot(sys.argv[1]); os.chdir('/'); print(open(sys.argv[2]).read())"
+    )
+    argv = [sys.executable, "-c", script, str(root), path]
+    done = subprocess.run(argv, capture_output=True, check=False, timeout=60)
+    return done.stdout.removesuffix(b"\n") if done.returncode == 0 else None
 
 
 @pytest.mark.parametrize("path", ["etc/gone", "var/cache/one", "no/such", "usr", "../etc/motd"])

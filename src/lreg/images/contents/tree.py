@@ -51,12 +51,26 @@ class Tree:
                 added.append(entry)
             # They hide what lies below this layer, wherever they stand in it.
             elif entry.name == OPAQUE:
-                if folder := self._find(posixpath.dirname(entry.path)):
+                if folder := self._known(posixpath.dirname(entry.path)):
                     folder.children.clear()
             elif not entry.name.startswith(AUFS):
                 self._remove(posixpath.join(posixpath.dirname(entry.path), hidden(entry)))
         for entry in added:
             self._add(entry)
+
+    def file(self, path: str) -> Entry | None:
+        """Return what is at a path, links followed within the image; None where nothing is.
+
+        Raises:
+            UsageError: links lead in a circle.
+        """
+        for _ in range(MAX_LINKS):
+            node = self._find(path)
+            if node is None or not node.entry.is_link:
+                return node.entry if node else None
+            folder = posixpath.dirname(node.entry.path)
+            path = posixpath.join("/", folder, node.entry.target).lstrip("/")
+        raise UsageError(f"{path!r:.200} leads through links in a circle")
 
     def __iter__(self) -> Iterator[Entry]:
         """Yield every file but the root, a folder before its content, in the order of names."""
@@ -87,16 +101,22 @@ class Tree:
         return node.entry
 
     def _remove(self, path: str) -> None:
-        if folder := self._find(posixpath.dirname(path)):
+        if folder := self._known(posixpath.dirname(path)):
             folder.children.pop(posixpath.basename(path), None)
 
     def _find(self, path: str) -> _Node | None:
         """Return what is there; links on the way are followed, one at its end is not."""
-        try:
-            folder = self._walk(posixpath.dirname(path), make=False)
-        except KeyError:
+        folder = self._known(posixpath.dirname(path))
+        if folder is None:
             return None
         return folder.children.get(posixpath.basename(path)) if path else self._root
+
+    def _known(self, path: str) -> _Node | None:
+        """Return the folder that is there, all links followed."""
+        try:
+            return self._walk(path, make=False)
+        except KeyError:
+            return None
 
     def _folder(self, path: str) -> _Node:
         return self._walk(path, make=True)
