@@ -168,8 +168,6 @@ def command(
     from lreg.images.building.sources import Additions, Wishes  # noqa: PLC0415
 
     run = {"Cmd": cmd, "Entrypoint": entrypoint, "User": user, "WorkingDir": workdir}
-    if env:
-        run["Env"] = [f"{name}={value}" for name, value in env]
     source, name = _source(folder, roots, Wishes(dockerfile, manifest, target, dict(build_arg)))
     wanted = Build(
         source,
@@ -180,6 +178,7 @@ def command(
         platforms,
         Additions(
             {key: value for key, value in run.items() if value is not None},
+            dict(env),
             dict(label),
             dict(annotation),
         ),

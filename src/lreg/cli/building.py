@@ -174,7 +174,8 @@ def _other_builder(needs: str, named: Builder | None) -> Builder | None:
 def _built_by(
     builder: Builder, source: DockerfileSource, wanted: Build, stack: ExitStack
 ) -> BuiltImage:
-    if len(wanted.platforms) > 1 or wanted.additions.run or wanted.additions.annotations:
+    additions = wanted.additions
+    if len(wanted.platforms) > 1 or additions.run or additions.environment or additions.annotations:
         raise UsageError(
             f"{builder} builds for one --platform, and takes --label, but no --annotation, --cmd "
             "and the like from here: put them into the Dockerfile"

@@ -136,6 +136,10 @@ def test_stages_and_arguments(lreg_here: Lreg, wire_here: Wire, tmp_path: Path) 
     build(lreg_here, folder, *options)
     environment = config_of(wire_here, "t/built", "1")["config"]["Env"]
     assert environment[1:] == ["WHO=me", "LAST=1"]
+    more = ["--env", "WHO=you", "--env", "NEW=1", "--label", "a=b"]
+    build(lreg_here, folder, *options, *more, tag="t/more:1")
+    environment = config_of(wire_here, "t/more", "1")["config"]["Env"]
+    assert environment[1:] == ["WHO=you", "LAST=1", "NEW=1"]
     build(lreg_here, folder, *options, "--target", "wanted", tag="t/wanted:1")
     assert config_of(wire_here, "t/wanted", "1")["config"]["Env"][1:] == ["WHO=me"]
     assert "no stage 'other'" in lreg_here.fail(2, "build", str(folder), "--target", "other")

@@ -66,12 +66,14 @@ class Additions:
     """What is said of an image beside its source.
 
     Attributes:
-        run: fields of the config object of image configs (config.md).
+        run: fields of the config object of image configs (config.md), in place of the source's.
+        environment: variables to be set, beside the source's.
         labels: in its configs.
         annotations: of its manifests.
     """
 
     run: Mapping[str, Any] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
 
@@ -85,6 +87,8 @@ def build_image(source: Source, work: Work, additions: Additions) -> BuiltImage:
     parts = source.parts(work)
     for part in parts:
         part.config.run |= additions.run
+        if additions.environment:
+            part.config.set_environment(additions.environment)
         part.config.add_labels(additions.labels)
     return put_together(parts, work.staging, additions.annotations)
 
