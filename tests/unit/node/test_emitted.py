@@ -19,6 +19,7 @@ from lreg.kinds import parse_upstream
 from lreg.node.hosts import hosts_lines
 from lreg.node.plan import Mechanism, NodePlan, RegistryAddress, is_spoofable, spoofed_names
 from lreg.node.runtimes import RUNTIMES, files_for
+from tests.unit.node import plans
 from tests.unit.node.plans import CA
 
 if TYPE_CHECKING:
@@ -146,6 +147,13 @@ def test_daemon_json(plan: NodePlan) -> None:
     assert not any(each.startswith("[") and each.endswith("]") for each in insecure)
     if plan.mechanism is not Mechanism.SPOOF_HTTP:
         assert not set(insecure) & set(plan.upstreams)
+
+
+def test_minikube_and_docker() -> None:
+    """The Docker in minikube is not told of an address with which it would not start."""
+    usual = plans.plan(registry="http://[fd00::1]", upstreams=("docker.io",), inner="docker")
+    flags = _emitted("minikube", usual)["minikube.args"].splitlines()
+    assert "--insecure-registry=[fd00::1]:80" in flags
 
 
 @given(plan=_plans())

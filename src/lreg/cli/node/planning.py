@@ -22,7 +22,7 @@ from lreg.node.plan import Mechanism, NodePlan, RegistryAddress, is_spoofable
 from lreg.oci.reference import DOCKER_HUB, canonical_host
 
 F = TypeVar("F", bound=Callable[..., Any])
-_CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----\n.+?-----END CERTIFICATE-----", re.DOTALL)
+_CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----[\sA-Za-z0-9+/=]+-----END CERTIFICATE-----")
 _PARAMETERS = (
     *("registry", "registry_name", "upstream", "mechanism"),
     *("fallback", "for_version", "ca"),

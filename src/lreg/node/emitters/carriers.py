@@ -6,7 +6,7 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 from lreg.errors import UsageError
-from lreg.node.emitters.forms import SYSTEM_CA, is_drop_in
+from lreg.node.emitters.forms import SYSTEM_CA, insecure_host, is_drop_in
 from lreg.node.emitters.yaml import to_yaml
 from lreg.node.plan import Mechanism, Merge, NodeFile
 from lreg.node.runtime import needing
@@ -58,7 +58,7 @@ def _docker_flags(plan: NodePlan) -> list[str]:
     if DOCKER_HUB in plan.upstreams:
         flags.append(f"--registry-mirror={plan.endpoint.url}")
     if not plan.endpoint.tls:
-        flags.append(f"--insecure-registry={plan.endpoint.image_host}")
+        flags.append(f"--insecure-registry={insecure_host(plan)}")
     return flags
 
 

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from lreg.errors import UsageError
-from lreg.node.emitters.forms import SYSTEM_CA, at_least
+from lreg.node.emitters.forms import SYSTEM_CA, at_least, insecure_host
 from lreg.node.emitters.hosts_toml import certs_d
 from lreg.node.hosts import hosts_file
 from lreg.node.plan import Mechanism, Merge, NodeFile
@@ -72,7 +72,7 @@ def _daemon_json(plan: NodePlan) -> Iterator[NodeFile]:
         elif plan.mechanism is Mechanism.SPOOF_HTTP:
             # Nothing else makes Docker ask its Hub in plain HTTP.
             settings["registry-mirrors"] = [f"http://{DOCKER_HUB}"]
-    insecure = [] if plan.endpoint.tls else [_own(plan)]
+    insecure = [] if plan.endpoint.tls else [insecure_host(plan)]
     if plan.mechanism is Mechanism.SPOOF_HTTP:
         insecure += plan.upstreams
     if insecure:
@@ -80,11 +80,6 @@ def _daemon_json(plan: NodePlan) -> Iterator[NodeFile]:
     if settings:
         text = f"{json.dumps(settings, indent=2)}\n"
         yield NodeFile("etc/docker/daemon.json", text, Merge.JSON)
-
-
-def _own(plan: NodePlan) -> str:
-    # Docker does not start where a bare IPv6 address in brackets is among these.
-    return plan.endpoint.authority if plan.endpoint.is_ipv6 else plan.endpoint.image_host
 
 
 def _trust(plan: NodePlan) -> Iterator[NodeFile]:

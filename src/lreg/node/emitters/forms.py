@@ -80,6 +80,12 @@ def trusted_hosts(plan: NodePlan) -> list[str]:
     return sorted({url.removeprefix("https://") for url in encrypted})
 
 
+def insecure_host(plan: NodePlan) -> str:
+    """Return how Docker is told that lreg is asked in plain HTTP."""
+    # It does not start where a bare IPv6 address in brackets is among these.
+    return plan.endpoint.authority if plan.endpoint.is_ipv6 else plan.endpoint.image_host
+
+
 def is_drop_in(file: NodeFile) -> bool:
     """Return whether a file is lreg's by its name, or lies in a folder of files that all count."""
     return file.merge is Merge.OWN or any(part.endswith(".d") for part in file.path.split("/"))
