@@ -24,16 +24,19 @@ from lreg.node.runtime import Runtime
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from lreg.node.plan import NodeFile, NodePlan
-    from lreg.node.runtime import Emit
+    from lreg.node.plan import Mechanism, NodeFile, NodePlan
 
 __all__ = ["RUNTIMES", "Runtime", "files_for", "runtime_named"]
 
 
-def _carrying(
+def _carrier(
+    name: str,
+    title: str,
     emit: Callable[[Runtime, NodePlan, Sequence[NodeFile]], Iterable[NodeFile]],
-) -> Emit:
-    """Return how to emit what carries the files of the runtime on the nodes, `NodePlan.inner`."""
+    needs: Mapping[Mechanism, str],
+    cannot: Mapping[Mechanism, str],
+) -> Runtime:
+    """Return what carries the files of the runtime on the nodes, `NodePlan.inner`."""
 
     def emit_with_inner(plan: NodePlan) -> Iterable[NodeFile]:
         runtime = runtime_named(plan.inner)
@@ -44,7 +47,7 @@ def _carrying(
             )
         return emit(runtime, plan, files_for(runtime.name, plan))
 
-    return emit_with_inner
+    return Runtime(name, title, emit_with_inner, needs, cannot, on_node=False, carries=True)
 
 
 _ALL = (
@@ -62,33 +65,23 @@ _ALL = (
     talos.TALOS,
     containerd_based.KIND,
     k3s.K3D,
-    Runtime(
-        name="minikube",
-        title="minikube",
-        emit=_carrying(carriers.minikube),
-        needs=carriers.MINIKUBE_NEEDS,
-        cannot=carriers.MINIKUBE_CANNOT,
-        on_node=False,
-        carries=True,
+    _carrier(
+        "minikube",
+        "minikube",
+        carriers.minikube,
+        carriers.MINIKUBE_NEEDS,
+        carriers.MINIKUBE_CANNOT,
     ),
     kaniko.KANIKO,
-    Runtime(
-        name="cloud-init",
-        title="cloud-init",
-        emit=_carrying(carriers.cloud_init),
-        needs=carriers.CLOUD_INIT_NEEDS,
-        cannot=carriers.CLOUD_INIT_CANNOT,
-        on_node=False,
-        carries=True,
+    _carrier(
+        "cloud-init",
+        "cloud-init",
+        carriers.cloud_init,
+        carriers.CLOUD_INIT_NEEDS,
+        carriers.CLOUD_INIT_CANNOT,
     ),
-    Runtime(
-        name="kubernetes",
-        title="Kubernetes",
-        emit=_carrying(kubernetes.kubernetes),
-        needs=kubernetes.NEEDS,
-        cannot=kubernetes.CANNOT,
-        on_node=False,
-        carries=True,
+    _carrier(
+        "kubernetes", "Kubernetes", kubernetes.kubernetes, kubernetes.NEEDS, kubernetes.CANNOT
     ),
 )
 RUNTIMES: Mapping[str, Runtime] = MappingProxyType({each.name: each for each in _ALL})

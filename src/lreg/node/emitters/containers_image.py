@@ -6,7 +6,7 @@ import ipaddress
 from typing import TYPE_CHECKING
 
 from lreg.errors import UsageError
-from lreg.node.emitters.forms import at_least, listed, quoted
+from lreg.node.emitters.forms import at_least, ca_by_host, listed, quoted
 from lreg.node.hosts import hosts_file
 from lreg.node.plan import Mechanism, Merge, NodeFile
 from lreg.node.runtime import Runtime, always, needing
@@ -26,7 +26,7 @@ _CRIO_DROP_IN = "etc/crio/crio.conf.d/50-lreg.conf"
 def podman(plan: NodePlan) -> Iterator[NodeFile]:
     """Yield the files; raise UsageError for an IPv6 mirror."""
     yield NodeFile(_REGISTRIES, _search(plan) + _tables(plan), Merge.TOML)
-    yield from _certificates(plan)
+    yield from ca_by_host(plan, _CERTS)
     yield from hosts_file(plan)
 
 
@@ -48,7 +48,7 @@ def _old_crio(plan: NodePlan) -> Iterator[NodeFile]:
     yield NodeFile(_CRIO, _crio_conf(plan), Merge.TOML)
     if plan.mechanism is Mechanism.MIRROR:
         yield NodeFile(_REGISTRIES, _tables(plan), Merge.TOML)
-    yield from _certificates(plan)
+    yield from ca_by_host(plan, _CERTS)
     yield from hosts_file(plan)
 
 
@@ -117,19 +117,7 @@ def _mirrored(plan: NodePlan, host: str) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def _certificates(plan: NodePlan) -> Iterator[NodeFile]:
-    """Yield the CA where it is looked for: by the host of an image, `.crt` only."""
-    if plan.ca is None:
-        return
-    spoofed = plan.upstreams if plan.mechanism is Mechanism.SPOOF_TLS else ()
-    own = (plan.endpoint.image_host,) if plan.endpoint.tls else ()
-    for host in (*spoofed, *own):
-        yield NodeFile(f"{_CERTS}/{host}/lreg-ca.crt", plan.ca)
-
-
 _NO_IPV6 = "an IPv6 address (--registry-name gives it a name); fallback for a blob that is missing"
-
-
 _RESTART = "one restart, for crio.conf.d; a reload for registries.conf.d"
 
 

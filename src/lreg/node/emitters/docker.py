@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from lreg.errors import UsageError
-from lreg.node.emitters.forms import SYSTEM_CA, at_least, insecure_host
+from lreg.node.emitters.forms import SYSTEM_CA, at_least, ca_by_host, ca_file, insecure_host
 from lreg.node.emitters.hosts_toml import certs_d
 from lreg.node.hosts import hosts_file
 from lreg.node.plan import Mechanism, Merge, NodeFile
@@ -83,16 +83,10 @@ def _daemon_json(plan: NodePlan) -> Iterator[NodeFile]:
 
 
 def _trust(plan: NodePlan) -> Iterator[NodeFile]:
-    """Yield the CA for each host that is asked in TLS and is lreg."""
-    if plan.ca is None:
-        return
-    spoofed = plan.upstreams if plan.mechanism is Mechanism.SPOOF_TLS else ()
-    own = (plan.endpoint.image_host,) if plan.endpoint.tls else ()
-    for host in (*spoofed, *own):
-        yield NodeFile(f"{_CERTS}/{host}/lreg-ca.crt", plan.ca)
-    if DOCKER_HUB in spoofed:
+    yield from ca_by_host(plan, _CERTS)
+    if plan.mechanism is Mechanism.SPOOF_TLS and DOCKER_HUB in plan.upstreams:
         # Without the containerd image store Docker heeds no other CA for its Hub.
-        yield NodeFile(SYSTEM_CA, plan.ca)
+        yield from ca_file(plan, SYSTEM_CA)
 
 
 _RELOAD = ("systemctl", "reload", "docker")

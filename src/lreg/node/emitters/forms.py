@@ -51,6 +51,20 @@ def ca_file(plan: NodePlan, path: str) -> Iterator[NodeFile]:
         yield NodeFile(path, plan.ca)
 
 
+def ca_by_host(plan: NodePlan, folder: str) -> Iterator[NodeFile]:
+    """Yield lreg's CA for each host of images that is asked in TLS and is lreg.
+
+    Args:
+        plan: what is to be told.
+        folder: the folder with one of each host, relative to the root.
+    """
+    spoofed = plan.upstreams if plan.mechanism is Mechanism.SPOOF_TLS else ()
+    own = (plan.endpoint.image_host,) if plan.endpoint.tls else ()
+    for host in (*spoofed, *own):
+        # Another ending is not looked at.
+        yield from ca_file(plan, f"{folder}/{host}/lreg-ca.crt")
+
+
 def upstream_server(host: str) -> str:
     """Return the URL at which an upstream itself is."""
     return f"https://{_HUB_SERVER if host == DOCKER_HUB else host}"
