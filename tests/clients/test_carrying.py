@@ -230,3 +230,73 @@ def test_folder_for_skopeo(
     lreg.run("pull", "--to=dir:layout", "--as=app:1", f"{repository}:1")
     shown = json.loads(skopeo("inspect", f"oci:{tmp_path}/layout:app:1").out)
     assert shown["Digest"] == made.manifest.digest
+
+
+@pytest.mark.client("docker")
+def test_what_docker_saved(
+    registry: Running, dockerd: Docker, lreg: Lreg, tmp_path: Path, repository: str
+) -> None:
+    """What `docker save` writes of several images is uploaded, each under its names."""
+    first, second = (hello(f"{repository} {number}", docker=True) for number in (1, 2))
+    names = [f"{repository}/first:1", f"{repository}/second:2"]
+    for made, name in zip((first, second), names, strict=True):
+        archive = write_docker_archive(tmp_path / "x", made, name)
+        dockerd.cli("load", "--input", str(archive))
+    dockerd.cli("tag", names[0], f"{repository}/first:also")
+    dockerd.cli("save", "-o", str(tmp_path / "saved"), *names, f"{repository}/first:also")
+    assert len(lreg.json("upload", str(tmp_path / "saved"))) == 3
+    with registry.wire() as wire:
+        assert sorted(wire.tags(f"{repository}/first")) == ["1", "also"]
+        for made, name in zip((first, second), names, strict=True):
+            path, _, tag = name.partition(":")
+            assert wire.manifest(path, tag).json()["config"]["digest"] == made.blobs[0].digest
+            wire.pull(path, tag)
+
+
+@pytest.mark.client("podman")
+@pytest.mark.parametrize("form", ["docker-archive", "oci-archive", "oci-dir", "docker-dir"])
+def test_what_podman_saved(
+    registry: Running, podman: Client, lreg: Lreg, tmp_path: Path, repository: str, form: str
+) -> None:
+    """So is what `podman save` writes in each form but the one that is none of images' forms."""
+    made = hello(repository)
+    archive = write_docker_archive(tmp_path / "x", made, f"{repository}:1")
+    podman("load", "--input", str(archive))
+    podman("save", "--format", form, "-o", str(tmp_path / "saved"), f"localhost/{repository}:1")
+    if form == "docker-dir":
+        assert "neither an OCI layout" in lreg.fail(2, "upload", str(tmp_path / "saved"))
+        return
+    lreg.run("upload", "--as", f"{repository}:back", str(tmp_path / "saved"))
+    with registry.wire() as wire:
+        wire.pull(repository, "back")
+        config = wire.manifest(repository, "back").json()["config"]["digest"]
+        assert config == made.blobs[0].digest
+
+
+@pytest.mark.client("docker")
+@pytest.mark.client("podman")
+@pytest.mark.client("containerd")
+def test_who_loads_what_was_saved(
+    registry: Running,
+    dockerd: Docker,
+    podman: Client,
+    containerd: Containerd,
+    lreg: Lreg,
+    repository: str,
+) -> None:
+    """One archive of two images: `docker load`, `podman load` and `ctr images import` take it."""
+    made, second = hello(repository), hello(f"{repository} other")
+    names = [f"quay.io/{repository}:1", f"quay.io/{repository}/other:2"]
+    with registry.wire() as wire:
+        for each, name in zip((made, second), names, strict=True):
+            path, _, tag = name.partition(":")
+            wire.push(path, each, tag)
+    lreg.run("save", "-q", "-o", "saved", *(f"{registry.host}/{name}" for name in names))
+    saved = str(lreg.home / "saved")
+    dockerd.cli("load", "--input", saved)
+    assert dockerd.image_id(names[0]) == made.blobs[0].digest
+    assert dockerd.image_id(names[1]) == second.blobs[0].digest
+    podman("load", "--input", saved)
+    assert podman("image", "exists", names[0]).code == 0
+    containerd.ctr("images", "import", saved)
+    assert set(names) <= set(containerd.ctr("images", "list", "--quiet").out.split())
