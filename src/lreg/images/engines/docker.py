@@ -8,9 +8,9 @@ from __future__ import annotations
 import http.client
 import json
 import os
-import shutil
 import socket
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from tempfile import gettempdir
 from typing import IO, TYPE_CHECKING, cast
 from urllib.parse import quote, urlsplit
 
@@ -55,7 +55,12 @@ class DockerDaemon:
     def save(self, image: str, target: IO[bytes]) -> None:
         """Write an image to a file, as `docker save` does."""
         with self._answer(f"/images/{quote(image)}/get") as answer:
-            shutil.copyfileobj(_succeeded(answer), target, _PIECE)
+            source = _succeeded(answer)
+            while piece := source.read(_PIECE):
+                _keep(piece, target)
+            # Of an answer of known length http.client does not say that it broke off.
+            if source.length:
+                raise http.client.IncompleteRead(b"", source.length)
 
     def load(self, write: Callable[[BinaryIO], None]) -> None:
         """Take the images of an archive, as `docker load` does."""
@@ -65,9 +70,14 @@ class DockerDaemon:
             connection.putheader("Transfer-Encoding", "chunked")
             connection.endheaders()
             body = _Chunked(connection)
-            write(cast("BinaryIO", body))
-            body.end()
-            for line in _succeeded(connection.getresponse()).read().splitlines():
+            # Who refuses may do so before it has read all: the answer says why.
+            with suppress(BrokenPipeError, ConnectionResetError):
+                write(cast("BinaryIO", body))
+                body.end()
+            answer = _succeeded(connection.getresponse())
+            if not body.ended:
+                raise LregError("the Docker daemon read half of the image, and does not say why")
+            for line in answer.read().splitlines():
                 if line.strip() and (told := _error(line)):
                     raise LregError(f"the Docker daemon did not take the image: {told}")
 
@@ -113,6 +123,16 @@ def _succeeded(answer: http.client.HTTPResponse) -> http.client.HTTPResponse:
     return answer
 
 
+def _keep(piece: bytes, target: IO[bytes]) -> None:
+    try:
+        target.write(piece)
+    except OSError as error:
+        raise LregError(
+            f"the image can't be kept in {gettempdir()}: {error.strerror}; $TMPDIR names another "
+            "folder"
+        ) from error
+
+
 def _error(raw: bytes) -> str:
     """Return what an answer of the API says went wrong; "" where nothing did."""
     try:
@@ -128,6 +148,7 @@ class _Chunked:
     """A request's body of unknown length (RFC 9112, 7.1)."""
 
     def __init__(self, connection: http.client.HTTPConnection) -> None:
+        self.ended = False
         self._connection = connection
 
     def write(self, data: bytes) -> None:
@@ -136,3 +157,4 @@ class _Chunked:
 
     def end(self) -> None:
         self._connection.send(b"0\r\n\r\n")
+        self.ended = True
