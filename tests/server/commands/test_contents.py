@@ -356,6 +356,16 @@ def test_times_that_no_clock_shows(
         assert archive.getnames() == ["file"]
 
 
+def test_mode_of_many_bits(lreg_here: Lreg, wire_here: Wire, repository: str) -> None:
+    """Of a mode that no system has the bits count that files have."""
+    data = bytearray(layer(member("file", b"x")))
+    # As GNU tar writes numbers that octal digits can't; then the sum of the header.
+    data[100:108] = b"\x80" + b"\xff" * 7
+    data[148:156] = b"%06o\0 " % (sum(data[:148]) + sum(data[156:512]) + 8 * ord(" "))
+    wire_here.push(repository, layered(bytes(data)), "v1")
+    assert lreg_here.json("files", f"{repository}:v1")[0]["mode"] == "7777"
+
+
 @pytest.mark.parametrize("more", [{"LC_ALL": "C"}, {"PYTHONIOENCODING": "utf-8:strict"}])
 def test_names_that_are_no_text(
     lreg_here: Lreg, wire_here: Wire, repository: str, tmp_path: Path, more: dict[str, str]

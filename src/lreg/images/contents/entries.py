@@ -102,7 +102,7 @@ def _entry(header: tarfile.TarInfo, place: tuple[int, int]) -> Entry:
     kind = _TYPES.get(header.type, stat.S_IFREG)
     return Entry(
         path,
-        kind | stat.S_IMODE(header.mode),
+        kind | header.mode & 0o7777,
         header.uid,
         header.gid,
         header.size if kind == stat.S_IFREG and not hard else 0,
