@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
 
-def write_to(output: str, write: Callable[[BinaryIO], None]) -> None:
+def write_to(output: str, write: Callable[[BinaryIO], object]) -> None:
     """Let `write` write to a file, or to stdout.
 
     Args:
@@ -50,7 +50,7 @@ def standard_output() -> Iterator[BinaryIO]:
         yield file
 
 
-def _replace(path: Path, write: Callable[[BinaryIO], None]) -> None:
+def _replace(path: Path, write: Callable[[BinaryIO], object]) -> None:
     if path.exists() and not path.is_file():  # a pipe, or /dev/null
         with path.open("wb") as file:
             write(file)

@@ -9,43 +9,16 @@ import re
 import shlex
 import tarfile
 import tomllib
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
-from lreg.cli import run, running
-from lreg.cli.running import Running
+from lreg.cli import run
 from lreg.node.runtimes import RUNTIMES
+from tests.unit.cli.servers import listens
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-_STATE = Running(pid=1, urls=(), started=0.0, version="0", grace=30.0)
+pytestmark = pytest.mark.usefixtures("store")
 _PEM = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
-
-
-@pytest.fixture(autouse=True)
-def store(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A store of this test's own, and nothing else that a command could find."""
-    for name in ("LOCAL_REGISTRY", "__dns_spoof"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("LREG_CONFIG", "/dev/null")
-    monkeypatch.setenv("LREG_STORE", str(tmp_path / "store"))
-    monkeypatch.setattr("lreg.cli.target.default_store", lambda: tmp_path / "none")
-    return tmp_path / "store"
-
-
-@pytest.fixture
-def server(store: Path) -> Iterator[Path]:
-    """The store of an lreg that lives, and has to be announced yet."""
-    with running.hold(store):
-        yield store
-
-
-def _listens(store: Path, *urls: str, ca: Path | None = None) -> None:
-    running.announce(store, replace(_STATE, urls=urls, ca=str(ca) if ca else None))
 
 
 def _emit(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) -> tuple[str, str]:
@@ -69,13 +42,13 @@ def test_a_single_file_is_printed_alone(capsys: pytest.CaptureFixture[str]) -> N
     assert "etc/rancher/k3s/registries.yaml" in err
 
 
-def test_a_tar(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+def test_a_tar(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     """`-o -` is a tar of the files, the same whenever it is made."""
     command = ["node", "emit", "podman", "--registry", "10.0.0.1:5000", "-o", "-"]
     tars = []
     for _ in range(2):
         assert run(command) == 0
-        tars.append(capsysbinary.readouterr().out)
+        tars.append(capfdbinary.readouterr().out)
     assert tars[0] == tars[1]
     with tarfile.open(fileobj=io.BytesIO(tars[0])) as tar:
         assert [each.name for each in tar] == ["etc/containers/registries.conf.d/50-lreg.conf"]
@@ -120,7 +93,7 @@ def test_the_list(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_the_lreg_that_runs_here(capsys: pytest.CaptureFixture[str], server: Path) -> None:
     """Without any address the plan is about the lreg here, at the address others reach."""
-    _listens(server, "https://10.0.0.7:5001", "http://10.0.0.7:5000", "http://127.0.0.1:5000")
+    listens(server, "https://10.0.0.7:5001", "http://10.0.0.7:5000", "http://127.0.0.1:5000")
     assert "http://10.0.0.7:5000\n" in _emit(capsys, "k3s")[0]
 
 
@@ -128,7 +101,7 @@ def test_a_loopback_listener_is_pointed_out(
     capsys: pytest.CaptureFixture[str], server: Path
 ) -> None:
     """Where only this machine reaches lreg, a runtime here may have it, and a node may not."""
-    _listens(server, "http://127.0.0.1:5000")
+    listens(server, "http://127.0.0.1:5000")
     out, err = _emit(capsys, "k3s")
     assert "http://127.0.0.1:5000" in out
     assert "only this machine reaches it" in err
@@ -137,7 +110,7 @@ def test_a_loopback_listener_is_pointed_out(
 
 def test_an_lreg_with_ipv6_only(capsys: pytest.CaptureFixture[str], server: Path) -> None:
     """Listening on IPv6 alone is as good, for what can have such an address."""
-    _listens(server, "http://[fd00::7]:5000")
+    listens(server, "http://[fd00::7]:5000")
     out, _ = _emit(capsys, "containerd", "--for-version", "2.1")
     assert '[host."http://[fd00::7]:5000"]' in out
 
@@ -147,7 +120,7 @@ def test_a_spoof_takes_the_port_that_is_asked(
 ) -> None:
     """A spoof is for the listener on the scheme's own port, and comes with the CA of lreg."""
     (ca := tmp_path / "ca.pem").write_text(_PEM)
-    _listens(server, "http://10.0.0.7:5000", "https://10.0.0.8:443", "http://10.0.0.9:80", ca=ca)
+    listens(server, "http://10.0.0.7:5000", "https://10.0.0.8:443", "http://10.0.0.9:80", ca=ca)
     plain, _ = _emit(capsys, "containerd", "--mechanism", "spoof-http")
     assert "10.0.0.9 docker.io\n" in plain
     assert "CERTIFICATE" not in plain
@@ -161,7 +134,7 @@ def test_a_spoof_without_its_port(
     capsys: pytest.CaptureFixture[str], server: Path, how: str, port: str
 ) -> None:
     """Names are not spoofed to an lreg that nobody would reach by them."""
-    _listens(server, "http://10.0.0.7:5000", "https://10.0.0.7:5001")
+    listens(server, "http://10.0.0.7:5000", "https://10.0.0.7:5001")
     said = _emit(capsys, "containerd", "--mechanism", how, code=2)[1]
     assert "add --listen" in said
     assert port in said
@@ -170,7 +143,7 @@ def test_a_spoof_without_its_port(
 def test_mirrors_in_tls(capsys: pytest.CaptureFixture[str], server: Path, tmp_path: Path) -> None:
     """An lreg that speaks TLS only is a mirror with the CA that it was started with."""
     (ca := tmp_path / "ca.pem").write_text(_PEM)
-    _listens(server, "https://10.0.0.7:5000", ca=ca)
+    listens(server, "https://10.0.0.7:5000", ca=ca)
     out, _ = _emit(capsys, "containerd")
     assert '[host."https://10.0.0.7:5000"]' in out
     assert 'ca = "/etc/containerd/lreg-ca.crt"' in out
@@ -214,6 +187,7 @@ def test_the_variable(
         (["--registry", "http://10.0.0.1", "--mechanism", "spoof-tls"], "--listen https://:443"),
         (["--registry", "10.0.0.1:5000", "--registry-name", "localhost"], "no name"),
         (["--registry", "10.0.0.1:0"], "no registry"),
+        (["--registry", "10.0.0.1", "--upstream", "quay.io:99999"], "no registry"),
         (["--registry", "http://[fe80::1%eth0]:5000"], "on one link"),
         (["--registry", "http://quay.io", "--upstream", "quay.io"], "is lreg itself"),
         (
@@ -277,7 +251,7 @@ def test_a_name_that_a_certificate_has_to_have(
 
 def test_an_upstream_that_is_not_allowed(capsys: pytest.CaptureFixture[str], server: Path) -> None:
     """An upstream that the lreg here refuses is pointed out: mirrors of it would do nothing."""
-    _listens(server, "http://10.0.0.7:5000")
+    listens(server, "http://10.0.0.7:5000")
     told = ("containerd", "--upstream", "quay.io", "--upstream", "reg.corp:5000")
     assert "does not allow reg.corp: " in _emit(capsys, *told)[1]
     elsewhere = _emit(capsys, *told, "--registry", "10.0.0.8:5000")[1]
@@ -318,79 +292,3 @@ def test_the_documentation_has_every_runtime() -> None:
     """docs/nodes.md has a word on each runtime that there is."""
     text = _NODES.read_text()
     assert [each.title for each in RUNTIMES.values() if each.title not in text] == []
-
-
-class TestSpoof:
-    """`lreg spoof`."""
-
-    def _spoof(self, capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) -> str:
-        assert run(["spoof", *arguments]) == code
-        said = capsys.readouterr()
-        assert bool(said.out) == (code == 0)
-        return said.out or said.err
-
-    def test_a_file_of_names(self, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-        """Xcluster's file of names becomes lines of /etc/hosts, Docker Hub's names with it."""
-        (file := tmp_path / "spoofs").write_text("docker.io  # the Hub\n\nk8s.gcr.io\n")
-        said = self._spoof(capsys, "--file", str(file), "--address", "10.0.0.1")
-        names = ["docker.io", "registry-1.docker.io", "index.docker.io", "k8s.gcr.io"]
-        assert said == "".join(f"10.0.0.1 {name}\n" for name in names)
-
-    def test_a_file_of_windows(self, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-        """A mark of UTF-8, ends of lines with a return, tabs and upper case mean nothing."""
-        (file := tmp_path / "spoofs").write_bytes(b"\xef\xbb\xbfQuay.io\r\n\tghcr.io\t# x\r\n")
-        said = self._spoof(capsys, "--file", str(file), "--address", "[fd00::1]")
-        assert said == "fd00::1 quay.io\nfd00::1 ghcr.io\n"
-
-    @pytest.mark.parametrize(
-        ("held", "reason"),
-        [
-            (b"\xff\xfe", "line 1"),
-            (b"# none\n", "no name in it"),
-            (b"localhost\n", "'localhost' is no host name"),
-            (b"10.0.0.9\n", "'10.0.0.9' is no host name"),
-            (b"reg.corp:5000\n", "without a port"),
-        ],
-    )
-    def test_a_file_of_nonsense(
-        self, capsys: pytest.CaptureFixture[str], tmp_path: Path, held: bytes, reason: str
-    ) -> None:
-        """What would be a line without a meaning, or none at all, is refused."""
-        (file := tmp_path / "spoofs").write_bytes(held)
-        assert reason in self._spoof(capsys, f"--file={file}", "--address=10.0.0.1", code=2)
-
-    @pytest.mark.parametrize("address", ["0.0.0.0", "::", "fe80::1%eth0"])
-    def test_an_address_of_nobody(self, capsys: pytest.CaptureFixture[str], address: str) -> None:
-        """An address that each machine takes for another one is refused."""
-        assert "reach" in self._spoof(capsys, "quay.io", f"--address={address}", code=2)
-
-    def test_the_variable(
-        self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-    ) -> None:
-        """$__dns_spoof names the file as it does in xcluster; names given go before it."""
-        (file := tmp_path / "spoofs").write_text("quay.io\n")
-        monkeypatch.setenv("__dns_spoof", str(file))
-        assert self._spoof(capsys, "--address", "fd00::1") == "fd00::1 quay.io\n"
-        assert self._spoof(capsys, "ghcr.io", "--address", "fd00::1") == "fd00::1 ghcr.io\n"
-
-    def test_what_is_here(self, capsys: pytest.CaptureFixture[str], server: Path) -> None:
-        """Without any option all upstreams' names mean the address of the lreg that runs here."""
-        _listens(server, "http://10.0.0.7:80")
-        said = self._spoof(capsys)
-        assert "10.0.0.7 registry-1.docker.io\n" in said
-        assert "10.0.0.7 quay.io\n" in said
-
-    def test_for_a_dns_server(self, capsys: pytest.CaptureFixture[str]) -> None:
-        """The same names are printed as DNS servers take them."""
-        told = ("quay.io", "--address", "10.0.0.1", "--format")
-        assert "host-record=quay.io,10.0.0.1\n" in self._spoof(capsys, *told, "dnsmasq")
-        assert self._spoof(capsys, *told, "coredns").startswith("hosts {\n    10.0.0.1 quay.io\n")
-
-    def test_what_makes_no_sense(self, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-        """No line of nonsense is printed for an address or a name that is none."""
-        (file := tmp_path / "spoofs").write_text("quay.io\n10.0.0.1 quay.io\n")
-        at = ("--address", "10.0.0.1")
-        assert f"{file}: line 2" in self._spoof(capsys, "--file", str(file), *at, code=2)
-        assert "not both" in self._spoof(capsys, "quay.io", "--file", str(file), *at, code=2)
-        assert "--address" in self._spoof(capsys, "quay.io", "--address", "lreg", code=2)
-        assert "No such file" in self._spoof(capsys, "--file", str(tmp_path / "x"), *at, code=1)

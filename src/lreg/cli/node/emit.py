@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ import click
 
 from lreg.cli.node.planning import plan_options_when_asked
 from lreg.cli.output import print_json
+from lreg.cli.sink import write_to
 from lreg.errors import UsageError
 from lreg.node.overlay import overlay
 from lreg.node.plan import Mechanism
@@ -78,7 +78,7 @@ def command(
     if as_json:
         print_json([_as_json(file) for file in files])
     elif output == "-":
-        sys.stdout.buffer.write(overlay(files))
+        write_to("-", lambda file: file.write(overlay(files)))
     elif output is not None:
         _write(files, Path(output))
     else:

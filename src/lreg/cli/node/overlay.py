@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 import click
 
 from lreg.cli.node.planning import plan_options
+from lreg.cli.sink import write_to
 from lreg.errors import UsageError
 from lreg.node.overlay import overlay
 from lreg.node.runtimes import files_for, runtime_named
@@ -30,13 +31,12 @@ if TYPE_CHECKING:
 @click.option(
     "--output",
     "-o",
-    type=click.File("wb", lazy=True, atomic=True),
     metavar="FILE",
     default="-",
     show_default=True,
     help="Where to; - is stdout.",
 )
-def command(plan: NodePlan, *, runtime: str, output: BinaryIO) -> None:
+def command(plan: NodePlan, *, runtime: str, output: str) -> None:
     """Write a tar of the files that make nodes pull from lreg, to be unpacked on `/`.
 
     For nodes whose root is made of overlays, as in xcluster, and for image builders; a file that
@@ -52,6 +52,4 @@ def command(plan: NodePlan, *, runtime: str, output: BinaryIO) -> None:
                 f"{name}: its files are not for nodes themselves: see `lreg node emit {name}`"
             )
     made = overlay(file for name in names for file in files_for(name, plan))
-    if output.isatty():
-        raise UsageError("this is a tar, and stdout is a terminal: use a pipe, or --output FILE")
-    output.write(made)
+    write_to(output, lambda file: file.write(made))

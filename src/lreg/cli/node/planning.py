@@ -225,7 +225,9 @@ def _upstreams(given: tuple[str, ...]) -> tuple[str, ...]:
 def _upstream(text: str) -> str:
     """Return an upstream as images name it: with the port that it is written with."""
     host, port = parse_upstream(text), text.partition(":")[2]
-    return f"{host}:{port}" if port and host != DOCKER_HUB else host
+    if port in {"", "443"} or host == DOCKER_HUB:
+        return host
+    return RegistryAddress.parse(f"{host}:{port}").authority
 
 
 def _name(text: str) -> str:
