@@ -54,6 +54,7 @@ ONLY_IN = {
 INTERNAL = {
     "lreg.client.sending.OutletClosed": "ends a source's pump where nobody takes its pieces",
     "lreg.client.wire.SourceFailed": "carries a reader's own error past the transport's retries",
+    "lreg.images.contents.find._Unsure": "ends a search from above that links below may change",
 }
 
 
