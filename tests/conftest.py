@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.fakes.stage import Stage
 from tests.fakes.upstream import Upstream
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.support.clients import Client
+
+# How long an example takes is the machine's affair.
+settings.register_profile("lreg", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("lreg")
 
 MISSING = pytest.StashKey[dict[str, str]]()
 
