@@ -12,7 +12,7 @@ from lreg.cli.node.planning import registry_address
 from lreg.config import load
 from lreg.errors import UsageError
 from lreg.node.hosts import coredns, dnsmasq, hosts_lines, parse_spoofs
-from lreg.node.plan import spoofed_names
+from lreg.node.plan import is_spoofable, spoofed_names
 
 # xcluster's name for the file of names to spoof.
 _VARIABLE = "__dns_spoof"
@@ -60,7 +60,7 @@ def _spoofed(names: tuple[str, ...], file: Path | None) -> tuple[str, ...]:
         return parse_spoofs("\n".join(names))
     file = file or (Path(text) if (text := os.environ.get(_VARIABLE)) else None)
     if file is None:
-        return spoofed_names(load().config.upstreams)
+        return spoofed_names(filter(is_spoofable, load().config.upstreams))
     with click.open_file(str(file), encoding="utf-8", errors="replace") as stream:
         try:
             found = parse_spoofs(stream.read())

@@ -222,6 +222,20 @@ def test_a_port_of_an_upstream(capsys: pytest.CaptureFixture[str]) -> None:
     assert '"10.0.0.1:5000/reg.corp"' in _emit(capsys, "buildkit", *told)[0]
 
 
+def test_an_upstream_that_has_no_name(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Of the upstreams of lreg.toml a spoof leaves those out that only have an address."""
+    (config := tmp_path / "lreg.toml").write_text('[upstream."10.9.9.9"]\n')
+    monkeypatch.setenv("LREG_CONFIG", str(config))
+    spoof = _emit(capsys, "podman", "--registry", "10.0.0.1", "--mechanism", "spoof-http")[0]
+    assert "quay.io" in spoof
+    assert "10.9.9.9" not in spoof
+    assert "10.9.9.9" in _emit(capsys, "podman", "--registry", "10.0.0.1:5000")[0]
+    assert run(["spoof", "--address", "10.0.0.1"]) == 0
+    assert "10.9.9.9" not in capsys.readouterr().out
+
+
 def test_a_ca_goes_to_nodes_without_its_key(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

@@ -64,7 +64,7 @@ def plan_options_when_asked(function: F) -> F:
             address, own_ca = _registry(registry, how)
             plan = NodePlan(
                 registry=address,
-                upstreams=_upstreams(upstream),
+                upstreams=_upstreams(upstream, how),
                 mechanism=how,
                 fallback=fallback,
                 ca=_ca(ca) or own_ca,
@@ -218,8 +218,11 @@ def _place(urls: tuple[str, ...], mechanism: Mechanism) -> ListenAddress:
         raise error from None
 
 
-def _upstreams(given: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(map(_upstream, given))) or tuple(load().config.upstreams)
+def _upstreams(given: tuple[str, ...], mechanism: Mechanism) -> tuple[str, ...]:
+    if given:
+        return tuple(dict.fromkeys(map(_upstream, given)))
+    allowed = load().config.upstreams
+    return tuple(host for host in allowed if is_spoofable(host) or not mechanism.spoofs)
 
 
 def _upstream(text: str) -> str:
