@@ -180,6 +180,15 @@ def test_archive_of_several(
         assert wire.pull(f"quay.io/{repository}/b", "1") == second.manifest.digest
 
 
+def test_own_host_is_no_part_of_a_name(
+    registry: Running, lreg: Lreg, tmp_path: Path, repository: str
+) -> None:
+    """What is tagged for this registry, as for `docker push`, is called here as a push calls it."""
+    name = f"{registry.host}/{repository}:1"
+    lreg.run("upload", str(write_docker_archive(tmp_path / "x", hello(repository), name)))
+    assert lreg.lines("tags", repository) == ["1"]
+
+
 def test_upload_again_sends_nothing(lreg: Lreg, tmp_path: Path, repository: str) -> None:
     """What the registry has is not sent again."""
     archive = write_docker_archive(tmp_path / "x", hello(repository), f"{repository}:1")

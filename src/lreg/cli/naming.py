@@ -26,10 +26,12 @@ class Naming:
     Args:
         called: what the one image is to be called; None: what it is called where it is.
         strip_host: whether to drop the host that a name begins with.
+        own: what references to the registry's own images begin with: that is no part of a name.
     """
 
-    def __init__(self, called: str | None, *, strip_host: bool) -> None:
+    def __init__(self, called: str | None, *, strip_host: bool, own: str) -> None:
         self._called = Reference.parse(called) if called else None
+        self._own = own
         self._strip = strip_host
 
     def targets(self, images: Sequence[ArchivedImage]) -> list[tuple[ArchivedImage, Reference]]:
@@ -53,6 +55,7 @@ class Naming:
         return [self._kept(name, "latest") for name in names]
 
     def _kept(self, name: Reference, tag: str) -> Reference:
-        repository = name.repository if self._strip else repository_of(name)
+        hostless = self._strip or name.host == self._own
+        repository = name.repository if hostless else repository_of(name)
         named = Reference(None, repository, name.tag)
         return named if named.tag else replace(named, tag=Tag.parse(tag))

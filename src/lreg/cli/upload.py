@@ -13,6 +13,7 @@ from lreg.cli.access import Access, access_options, platform_option
 from lreg.cli.copy import Result, result_json, result_line
 from lreg.cli.naming import Naming
 from lreg.cli.output import print_json
+from lreg.cli.target import local_registry
 from lreg.errors import UsageError
 
 if TYPE_CHECKING:
@@ -64,12 +65,12 @@ def command(
 
     if strip_host and include_host:
         raise UsageError("--strip-host and --include-host exclude each other")
-    naming, access = Naming(called, strip_host=strip_host), Access(insecure, ca)
+    naming = Naming(called, strip_host=strip_host, own=local_registry().host)
     results = []
     for ref in refs:
         with held_images(ref, engine, platform) as (what, images):
             wanted = naming.targets(images)
-            results += asyncio.run(_push(what, wanted, access, quiet=quiet))
+            results += asyncio.run(_push(what, wanted, Access(insecure, ca), quiet=quiet))
     if as_json:
         print_json([result_json(result) for result in results])
     elif not quiet:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol, TypeGuard
 
 from lreg.client.blobs import RemoteBlob
 from lreg.client.progress import Copied, Outcome, Silent
-from lreg.errors import ManifestUnknown, NameUnknown, Unavailable
+from lreg.errors import ManifestInvalid, ManifestUnknown, NameUnknown, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import (
@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from lreg.oci.manifest import Manifest
     from lreg.oci.platform import Platform
     from lreg.oci.reference import Tag
+
+
+# An index of indexes with signatures of signatures: ten times what anybody makes.
+_MAX_DEPTH = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,18 +178,20 @@ class _Plan:
         self._referrers = referrers
         self._met: set[Digest] = set()
 
-    async def add(self, manifest: Manifest) -> None:
+    async def add(self, manifest: Manifest, depth: int = 0) -> None:
         """Add the manifest, what it names and, where wanted, what refers to it."""
+        if depth > _MAX_DEPTH:
+            raise ManifestInvalid(f"what {self._source.name} names lies too deep in one another")
         self._met.add(manifest.digest)
         for child in manifest.children:
             if child.digest not in self._met and child.distributable:
-                await self.add(await self._source.manifest(child.digest))
+                await self.add(await self._source.manifest(child.digest), depth + 1)
         self.manifests[manifest.digest] = manifest
         self.blobs |= {blob.digest: blob for blob in manifest.blobs if blob.distributable}
         if self._referrers:
             for referrer in await self._source.referrers(manifest.digest):
                 if referrer.digest not in self._met:
-                    await self.add(await self._source.manifest(referrer.digest))
+                    await self.add(await self._source.manifest(referrer.digest), depth + 1)
 
 
 class _Copier:

@@ -11,7 +11,7 @@ import pytest
 from lreg.client.copy import Options, copy_image, push_image
 from lreg.client.credentials import Only
 from lreg.client.registry import Registry
-from lreg.errors import DigestInvalid, LregError, ManifestUnknown
+from lreg.errors import DigestInvalid, LregError, ManifestInvalid, ManifestUnknown
 from lreg.oci import mediatypes
 from lreg.oci.platform import Platform
 from lreg.oci.reference import Tag
@@ -150,6 +150,16 @@ async def test_by_digest(
     await copy_image(alpine, image.digest, mine, None)
     assert list(target.held["mine"].manifests) == [str(image.digest)]
     assert target.held["mine"].tags == {}
+
+
+async def test_too_deep(upstream: Upstream, alpine: RemoteRepository) -> None:
+    """Indexes that lie in one another without end are refused, not followed to a traceback."""
+    image = upstream.put_image(NAME, "", LAYERS[0])
+    for _ in range(50):
+        fields = {"mediaType": mediatypes.OCI_INDEX, "manifests": [image.descriptor.to_json()]}
+        image = upstream.put_manifest(NAME, fields, "1")
+    with pytest.raises(ManifestInvalid, match="too deep"):
+        await copy_image(alpine, ONE, alpine, Tag("copy"))
 
 
 async def test_same_registry(upstream: Upstream, far: Registry, alpine: RemoteRepository) -> None:
