@@ -20,11 +20,16 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def podman() -> Iterator[Client]:
-    """A podman that holds no image."""
-    # Its --runroot may have no more than 50 characters.
+def short_home() -> Iterator[Path]:
+    """A home for a podman, whose --runroot may have no more than 50 characters."""
     with tempfile.TemporaryDirectory(prefix="lreg-") as home:
-        yield clients.podman(Path(home))
+        yield Path(home)
+
+
+@pytest.fixture
+def podman(short_home: Path) -> Client:
+    """A podman that holds no image."""
+    return clients.podman(short_home)
 
 
 @pytest.fixture

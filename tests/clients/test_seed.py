@@ -285,7 +285,7 @@ EOF
 
 
 @pytest.mark.client("podman")
-def test_dns_spoofing(seed: Seed) -> None:
+def test_dns_spoofing(seed: Seed, short_home: Path) -> None:
     """The section "DNS spoofing": with the overlay's hosts, whole names are pulled from here alone.
 
     They come from the internet once, and go on coming when it is gone.
@@ -305,7 +305,7 @@ def test_dns_spoofing(seed: Seed) -> None:
         """
     )
     node = seed.folder / "node"
-    podman = clients.podman(node / "p", inside=(*seed.inside, *_with_hosts(node / "hosts")))
+    podman = clients.podman(short_home, inside=(*seed.inside, *_with_hosts(node / "hosts")))
     podman = podman.with_environment(
         CONTAINERS_REGISTRIES_CONF=str(node / "etc/private-reg/registries.conf")
     )
