@@ -67,7 +67,7 @@ class Canaries:
 
     def repository(self, name: RepositoryName) -> CanaryRepository:
         """Return the repository of a canary's canonical name."""
-        return CanaryRepository(name)
+        return CanaryRepository(name, self.nonce(name))
 
     async def repositories(self, limit: int, last: str = "") -> Page[RepositoryName]:
         """Return none: canaries are in no listing."""
@@ -127,18 +127,19 @@ class CanaryRepository:
         name: its canonical name.
     """
 
-    def __init__(self, name: RepositoryName) -> None:
+    def __init__(self, name: RepositoryName, nonce: str) -> None:
         self.name = name
+        self._nonce = nonce
 
     def held(self, want: Tag | Digest) -> Held | None:
         """Return the manifest, None where there is none of that digest."""
-        image = _image()
+        image = _image(self._nonce)
         found = image.top if isinstance(want, Tag) else image.manifests.get(want)
         return Held(found.digest, found.media_type, found.raw) if found else None
 
     def held_blob(self, digest: Digest) -> Held | None:
         """Return the blob, None where the image has none of that digest."""
-        data = _image().blobs.get(digest)
+        data = _image(self._nonce).blobs.get(digest)
         return None if data is None else Held(digest, BLOB_TYPE, data)
 
     async def manifest(self, want: Tag | Digest) -> Held:
@@ -200,10 +201,13 @@ class _Image:
     blobs: dict[Digest, bytes]
 
 
-@functools.cache
-def _image() -> _Image:
-    """Return the canary: one file of a line, for every usual platform."""
-    plain = _layer()
+@functools.lru_cache(64)
+def _image(nonce: str) -> _Image:
+    """Return the canary of a nonce: one file of two lines, for every usual platform.
+
+    No two have a blob in common: a runtime that holds one has to fetch all of the next.
+    """
+    plain = _layer(nonce)
     packed = gzip.compress(plain, mtime=0)
     layer = Descriptor(mediatypes.OCI_LAYER_GZIP, Digest.of(packed), len(packed))
     blobs = {layer.digest: packed}
@@ -222,11 +226,12 @@ def _image() -> _Image:
     return _Image(top, manifests | {top.digest: top}, blobs)
 
 
-def _layer() -> bytes:
+def _layer(nonce: str) -> bytes:
     target = io.BytesIO()
     text = (
-        b"This image came from lreg: `lreg node doctor` pulled it, to see from where pulls come.\n"
-    )
+        "This image came from lreg: `lreg node doctor` pulled it, to see from where pulls come.\n"
+        f"{nonce}\n"
+    ).encode()
     with tarfile.open(mode="w", fileobj=target, format=tarfile.USTAR_FORMAT) as tar:
         entry = tarfile.TarInfo(CANARY)
         entry.size = len(text)

@@ -49,7 +49,6 @@ def pulled(
         troubles = dict(zip(upstreams, pool.map(pull, upstreams), strict=True))
     for host, trouble in troubles.items():
         if not trouble:
-            # Those that are one image for the runtime may be gone with the first of them.
             with contextlib.suppress(LregError):
                 engine.remove(_image(host, nonces[host]))
     for host, trouble in troubles.items():
@@ -84,6 +83,9 @@ def _judged(host: str, trouble: str, seen: Sequence[Sighting]) -> Finding:
     if trouble:
         said = f"{host}: the pull came here and failed all the same; the runtime says: {trouble}"
         return bad("pull", said, "see what it says; part of the image may be asked elsewhere")
+    if not any(each.asked.startswith("blobs/") for each in seen):
+        said = f"{host}: only the name was looked up here, the image itself came from elsewhere"
+        return bad("pull", said, "the mirror has to be for pulls too: `lreg node apply` does that")
     by = f"by {_SIGNS[last.named]}" if last.named in _SIGNS else "as the default upstream"
     how = "TLS" if last.tls else "plain HTTP"
     agent = last.agent.partition(" ")[0] or "no name"

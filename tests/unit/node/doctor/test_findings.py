@@ -36,12 +36,14 @@ class World:
         namespaces: by upstream, as which one's its pull arrives; no entry: it never does.
         trouble: by upstream, what the runtime says of it.
         off: by how many seconds the registry's clock is ahead.
+        asked: what of an image the registry is asked for.
         held: the images that the runtime holds.
     """
 
     namespaces: dict[str, str] = field(default_factory=dict)
     trouble: dict[str, str] = field(default_factory=dict)
     off: float = 0.0
+    asked: tuple[str, ...] = ("manifests/latest", f"blobs/sha256:{'0' * 64}")
     held: set[str] = field(default_factory=set)
     seen: dict[str, list[Sighting]] = field(default_factory=dict)
 
@@ -56,10 +58,10 @@ class World:
         assert match
         host, nonce = match.groups()
         if host in self.namespaces:
-            sighting = Sighting(
-                time.time(), "GET", "manifests/latest", self.namespaces[host], "ns", "192.0.2.1:1"
-            )
-            self.seen.setdefault(nonce, []).append(sighting)
+            self.seen[nonce] = [
+                Sighting(time.time(), "GET", asked, self.namespaces[host], "ns", "192.0.2.1:1")
+                for asked in self.asked
+            ]
         if host in self.trouble:
             raise LregError(self.trouble[host])
         self.held.add(image)
@@ -104,6 +106,13 @@ def test_a_pull_that_went_elsewhere() -> None:
     assert "went elsewhere" in finding.said
     assert "localhost is 127.0.0.1" in finding.said.replace("::1 ", "")
     assert finding.mend
+
+
+def test_a_pull_whose_content_came_from_elsewhere() -> None:
+    """A mirror that is for looking names up only is red: a real image would not come from here."""
+    finding = pull(World({"quay.io": "quay.io"}, asked=("manifests/latest",)), "quay.io")
+    assert not finding.ok
+    assert "only the name was looked up here" in finding.said
 
 
 def test_a_pull_that_went_nowhere() -> None:
