@@ -17,7 +17,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lreg.errors import UsageError
+from lreg.errors import LregError, UsageError
 from lreg.kinds import HOST_NAME
 from lreg.network import own_address
 from lreg.node.plan import spoofed_names
@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 _OWN = ""
 # A machine has more addresses than it knows to name; so many that clients come to are added.
 _MOST_MET = 64
-# A renewal that fails is tried again after so many seconds; what is there serves meanwhile.
+# What could not be replaced serves for so many seconds before that is tried again.
 _AGAIN = 60.0
 
 
@@ -122,26 +122,26 @@ class Identities:
             return ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
         now, identity = time.time(), self._made.get(key)
         # The clock may have jumped, in either direction, since it was made.
-        if identity is None or not identity.life.covers(now) or self._is_new(session, identity):
+        is_fit = identity and identity.life.covers(now) and not self._is_new(session, identity)
+        if identity is None or not (is_fit or self._rests(key)):
             session.wanted = self._mint(key)
             return ssl.ALERT_DESCRIPTION_INTERNAL_ERROR
-        if now >= identity.life.renew:
-            self._renew(key)
+        if now >= identity.life.renew and not self._rests(key):
+            self._mint(key)
         session.context = identity.context
         return None
 
     def _is_new(self, session: Session, identity: _Identity) -> bool:
-        """Return whether a client came to an address of ours that no client came to before.
+        """Return whether a client came to an address of ours that the certificate has not.
 
         Who names no server connected to an address, and verifies that.
         """
         address = session.address
-        if session.server_name or address in identity.names | self._met:
+        if session.server_name or not address or address in identity.names:
             return False
-        if not address or len(self._met) >= _MOST_MET:
-            return False
-        self._met.add(address)
-        return True
+        if len(self._met) < _MOST_MET:
+            self._met.add(address)
+        return address in self._met
 
     def _key(self, name: str) -> str | None:
         """Return whose certificate a server name gets: `_OWN`, an upstream's host, or None."""
@@ -150,10 +150,9 @@ class Identities:
         host = canonical_host(name)
         return host if host in self._upstreams else None
 
-    def _renew(self, key: str) -> None:
-        if self._rest_until.get(key, 0.0) < time.monotonic():
-            self._rest_until[key] = time.monotonic() + _AGAIN
-            self._mint(key)
+    def _rests(self, key: str) -> bool:
+        """Return whether making it failed a moment ago: what is there serves meanwhile."""
+        return self._rest_until.get(key, 0.0) > time.monotonic()
 
     def _mint(self, key: str) -> asyncio.Task[None]:
         if (task := self._minting.get(key)) is None:
@@ -164,13 +163,21 @@ class Identities:
     async def _replace(self, key: str) -> None:
         # Signing and the disk take their time: in a thread.
         try:
-            self._made[key] = await asyncio.to_thread(self._make, key, frozenset(self._met))
-        except OSError as error:
+            self._made[key] = await self._new(key)
+        except (OSError, ValueError, LregError) as error:
+            self._rest_until[key] = time.monotonic() + _AGAIN
             log.error(  # noqa: TRY400 - the reason is in the fields
                 "tls.no_certificate", extra={"host": key or "own", "error": str(error)}
             )
             return
         log.info("tls.certificate", extra={"host": key or "own"})
+
+    async def _new(self, key: str) -> _Identity:
+        while True:
+            met = frozenset(self._met)
+            made = await asyncio.to_thread(self._make, key, met)
+            if met == self._met:  # else a client came to yet another address meanwhile
+                return made
 
     def _make(self, key: str, met: frozenset[str]) -> _Identity:
         from lreg.certificates import Lifetime  # noqa: PLC0415 - as above

@@ -6,9 +6,11 @@ import asyncio
 import errno
 import ssl
 import threading
+import time
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,6 +19,7 @@ from cryptography import x509
 from lreg import certificates
 from lreg.certificates import CertificateAuthority, ensure_ca
 from lreg.oci.reference import DOCKER_HUB_ALIASES
+from lreg.registry import identities
 from lreg.registry.http.messages import Request, Response
 from lreg.registry.identities import Identities
 from tests.support.processes import eventually
@@ -70,8 +73,8 @@ def signing(ca: CertificateAuthority, monkeypatch: pytest.MonkeyPatch) -> Signin
 @asynccontextmanager
 async def server(ca: CertificateAuthority, own: Sequence[str] = OWN) -> AsyncIterator[int]:
     """Serve with the certificates of a CA; the port."""
-    identities = Identities(ca, lambda: set(own), UPSTREAMS)
-    async with serving(told, identities.context) as (_, _, port):
+    shown = Identities(ca, lambda: set(own), UPSTREAMS)
+    async with serving(told, shown.context) as (_, _, port):
         yield port
 
 
@@ -219,6 +222,39 @@ async def test_a_full_disk(ca: CertificateAuthority, signing: Signing) -> None:
         assert names((await ask(ca, port, "quay.io"))[0]) == {"quay.io"}
 
 
+async def test_a_full_disk_and_a_new_address(
+    ca: CertificateAuthority, signing: Signing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An address that could not be added is so a minute later; what is there serves till then."""
+    clock = SimpleNamespace(time=time.time, monotonic=time.monotonic)
+    monkeypatch.setattr(identities, "time", clock)
+    async with server(ca, ["registry.lan"]) as port:
+        signing.trouble.append(OSError(errno.EROFS, "Read-only file system"))
+        with pytest.raises(ssl.SSLCertVerificationError, match="mismatch"):
+            await ask(ca, port, "127.0.0.1")
+        assert names((await ask(ca, port, "registry.lan"))[0]) == {"registry.lan"}
+        clock.monotonic = lambda: time.monotonic() + 61
+        assert names((await ask(ca, port, "127.0.0.1"))[0]) == {"registry.lan", "127.0.0.1"}
+
+
+async def test_a_full_disk_and_a_clock_that_jumped(
+    ca: CertificateAuthority, signing: Signing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where nothing better can be made the old certificate is shown: some clients take it."""
+    with monkeypatch.context() as clock:
+        clock.setattr(certificates, "_BACKDATE", timedelta(hours=-1))
+        running = server(ca)
+        port = await running.__aenter__()
+    try:
+        signing.trouble.append(OSError(errno.ENOSPC, "No space left on device"))
+        for _ in range(2):
+            with pytest.raises(ssl.SSLCertVerificationError, match="not yet valid"):
+                await ask(ca, port, "localhost")
+        assert len(signing.asked) == 2
+    finally:
+        await running.__aexit__(None, None, None)
+
+
 async def test_a_hello_in_pieces(ca: CertificateAuthority) -> None:
     """A hello that arrives byte by byte is as good, also where its certificate is not made yet."""
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -256,6 +292,21 @@ async def test_a_client_that_leaves_while_it_waits(
         staying = asyncio.create_task(ask(ca, port, "quay.io"))
         signing.go.set()
         assert names((await staying)[0]) == {"quay.io"}
+
+
+async def test_a_stop_while_clients_wait(ca: CertificateAuthority, signing: Signing) -> None:
+    """A server that stops leaves who waits for a certificate, and begins to make no other one."""
+    async with server(ca) as port:
+        signing.go.clear()
+        asking = asyncio.create_task(ask(ca, port, "quay.io"))
+        await asyncio.to_thread(eventually, lambda: ("quay.io",) in signing.asked)
+        # As asyncio.run does at the end.
+        (making,) = (each for each in asyncio.all_tasks() if "_replace" in repr(each.get_coro()))
+        making.cancel()
+        with pytest.raises(ConnectionError):
+            await asking
+        signing.go.set()
+        assert signing.asked.count(("quay.io",)) == 1
 
 
 async def test_a_bare_context(tmp_path: Path) -> None:

@@ -153,9 +153,12 @@ class TlsLayer(asyncio.BufferedProtocol, asyncio.Transport):
         self._inner.connection_made(self)
         return True
 
-    def _greet_again(self, _: asyncio.Task[None]) -> None:
+    def _greet_again(self, wanted: asyncio.Task[None]) -> None:
         """Answer the client's hello now that what was wanting is there, or will never be."""
         if self._closed or self._hello is None:
+            return
+        if wanted.cancelled():  # the server stops
+            self.abort()
             return
         self._begin()
         self._incoming.write(self._hello)
