@@ -38,19 +38,24 @@ def pulled(
     """
     nonces = {host: secrets.token_hex(16) for host in upstreams}
 
+    held: list[str] = []
+
     def pull(host: str) -> str:
+        image = _image(host, nonces[host])
         try:
-            engine.pull(_image(host, nonces[host]), seconds)
+            engine.pull(image, seconds)
         except LregError as error:
             return str(error) or "it failed"
+        held.append(image)
         return ""
 
-    with ThreadPoolExecutor(_JOBS) as pool:
-        troubles = dict(zip(upstreams, pool.map(pull, upstreams), strict=True))
-    for host, trouble in troubles.items():
-        if not trouble:
+    try:
+        with ThreadPoolExecutor(_JOBS) as pool:
+            troubles = dict(zip(upstreams, pool.map(pull, upstreams), strict=True))
+    finally:
+        for image in held:
             with contextlib.suppress(LregError):
-                engine.remove(_image(host, nonces[host]))
+                engine.remove(image)
     for host, trouble in troubles.items():
         try:
             yield _judged(host, trouble, witness.sightings(nonces[host]))

@@ -93,6 +93,22 @@ def test_a_pull_that_came() -> None:
     assert "quay.io: came here, by ?ns=" in finding.said
 
 
+def test_an_interrupted_doctor() -> None:
+    """Ctrl-C while canaries are pulled leaves none of them in the runtime."""
+
+    class Interrupted(World):
+        def pull(self, image: str, seconds: float) -> None:
+            if image.startswith("quay.io/"):
+                raise KeyboardInterrupt
+            super().pull(image, seconds)
+
+    world = Interrupted({"ghcr.io": "ghcr.io"})
+    with pytest.raises(KeyboardInterrupt):
+        list(canaries.pulled(world, ["ghcr.io", "quay.io"], world, 7))
+    assert world.seen
+    assert not world.held
+
+
 def test_an_upstream_with_a_port() -> None:
     """An upstream whose images' names have a port is known to the registry without it."""
     finding = pull(World({"registry.example:5000": "registry.example"}), "registry.example:5000")
