@@ -11,6 +11,7 @@ import tarfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from lreg.images.tars import write_end, write_member
 from lreg.images.whole import whole_file
 from lreg.oci import mediatypes
 from lreg.oci.platform import Platform
@@ -101,11 +102,8 @@ def write_tar(files: Iterable[CarriedFile], target: BinaryIO) -> None:
     for file in files:
         header = tarfile.TarInfo(file.name)
         header.size = file.size
-        target.write(header.tobuf(tarfile.PAX_FORMAT))
-        for piece in file.pieces:  # noqa: FURB122 -- what packs by zstd has no writelines
-            target.write(piece)
-        target.write(bytes(-file.size % tarfile.BLOCKSIZE))
-    target.write(bytes(2 * tarfile.BLOCKSIZE))
+        write_member(target, header, file.pieces)
+    write_end(target)
 
 
 def write_folder(files: Iterable[CarriedFile], folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""The headers of a tar that may come from anywhere, in bounded memory and time."""
+"""Tars: read, in bounded memory and time, wherever they come from; and written, piece by piece."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
 from lreg.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 # tarfile reads a long name or a pax record whole; a path on Linux has 4,096 bytes at most.
 _MAX_RECORD = 64 << 10
@@ -53,6 +53,32 @@ def tar_headers(file: TarBytes, most: int) -> Iterator[tarfile.TarInfo]:
                 yield entry
     except (tarfile.TarError, ValueError, OverflowError, RecursionError) as error:
         raise UsageError(f"it is no tar: {error}") from error
+
+
+class Target(Protocol):
+    """What a tar is written to."""
+
+    def write(self, data: bytes, /) -> object:
+        """Take all of them."""
+
+
+def write_member(target: Target, header: tarfile.TarInfo, pieces: Iterable[bytes] = ()) -> None:
+    """Write a file of a tar, its header in pax form, the same in every locale.
+
+    Args:
+        target: what raises where it can't be written.
+        header: with the size of the content.
+        pieces: the content.
+    """
+    target.write(header.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape"))
+    for piece in pieces:
+        target.write(piece)
+    target.write(bytes(-header.size % tarfile.BLOCKSIZE))
+
+
+def write_end(target: Target) -> None:
+    """Write what ends a tar."""
+    target.write(bytes(2 * tarfile.BLOCKSIZE))
 
 
 _LARGE = "its tar headers are larger than those of any image"

@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-import stat
-import tarfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lreg.images.building.packing import Compression, packer
+from lreg.images.contents.entries import header_of, link_to
+from lreg.images.tars import write_end, write_member
 from lreg.oci.descriptor import Descriptor
 from lreg.oci.digest import Algorithm, Digest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from lreg.images.building.packing import Writer
     from lreg.images.building.staging import Staging
     from lreg.images.contents.entries import Entry
     from lreg.images.members import Member
-
-_TYPES = {
-    stat.S_IFREG: tarfile.REGTYPE,
-    stat.S_IFDIR: tarfile.DIRTYPE,
-    stat.S_IFLNK: tarfile.SYMTYPE,
-    stat.S_IFIFO: tarfile.FIFOTYPE,
-    stat.S_IFCHR: tarfile.CHRTYPE,
-    stat.S_IFBLK: tarfile.BLKTYPE,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,25 +96,16 @@ def _write_tar(files: Iterable[LayerFile], target: Writer, recipe: Recipe) -> No
     for file in files:
         entry = file.entry
         first = written.setdefault(entry.place, entry.path) if file.content else entry.path
-        header = _header(entry, first, recipe)
-        target.write(header.tobuf(tarfile.PAX_FORMAT))
-        if file.content and first == entry.path:
-            for piece in file.content.pieces():
-                target.write(piece)
-                recipe.told(len(piece))
-            target.write(bytes(-file.content.size % tarfile.BLOCKSIZE))
-    target.write(bytes(2 * tarfile.BLOCKSIZE))
+        if first != entry.path:
+            write_member(target, link_to(entry, first))
+            continue
+        header = header_of(entry)
+        header.mtime = int(entry.mtime) if recipe.keep_times else recipe.epoch
+        write_member(target, header, _told(file.content, recipe))
+    write_end(target)
 
 
-def _header(entry: Entry, first: str, recipe: Recipe) -> tarfile.TarInfo:
-    header = tarfile.TarInfo(entry.path)
-    header.mode, header.uid, header.gid = stat.S_IMODE(entry.mode), entry.uid, entry.gid
-    header.mtime = int(entry.mtime) if recipe.keep_times else recipe.epoch
-    header.pax_headers = dict(entry.xattrs)
-    if first != entry.path:
-        header.type, header.linkname = tarfile.LNKTYPE, first
-        return header
-    header.type = _TYPES[stat.S_IFMT(entry.mode)]
-    header.size, header.linkname = entry.size, entry.target
-    header.devmajor, header.devminor = entry.device
-    return header
+def _told(content: Member | None, recipe: Recipe) -> Iterator[bytes]:
+    for piece in content.pieces() if content else ():
+        yield piece
+        recipe.told(len(piece))

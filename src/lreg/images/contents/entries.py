@@ -28,6 +28,7 @@ _TYPES = {
     tarfile.BLKTYPE: stat.S_IFBLK,
     tarfile.FIFOTYPE: stat.S_IFIFO,
 }
+_TYPE_FLAGS = {kind: flag for flag, kind in _TYPES.items()} | {stat.S_IFREG: tarfile.REGTYPE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,3 +131,24 @@ def inside(name: str) -> str:
     if ".." in name.split("/"):
         raise UsageError(f"{name!r:.200} leads out of the image")
     return path
+
+
+def header_of(entry: Entry) -> tarfile.TarInfo:
+    """Return the header of a file that is no hard link."""
+    header = tarfile.TarInfo(entry.path)
+    header.type = _TYPE_FLAGS[stat.S_IFMT(entry.mode)]
+    header.mode = stat.S_IMODE(entry.mode)
+    header.uid, header.gid = entry.uid, entry.gid
+    header.mtime = entry.mtime
+    header.size = entry.size
+    header.linkname = entry.target
+    header.devmajor, header.devminor = entry.device
+    header.pax_headers = dict(entry.xattrs)
+    return header
+
+
+def link_to(entry: Entry, path: str) -> tarfile.TarInfo:
+    """Return the header by which a file is a hard link to the one at `path`."""
+    header = header_of(entry)
+    header.type, header.linkname, header.size = tarfile.LNKTYPE, path, 0
+    return header
