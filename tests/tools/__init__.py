@@ -83,16 +83,25 @@ def _pin(module: Path) -> str:
 def _compile(go: str, module: Path, folder: Path) -> None:
     sys.stderr.write(f"building {module.name} (once; minutes on a small machine) …\n")
     packages = _run([go, "list", "tool"], module).split()
-    tags = f"-tags={_TAGS.get(module.name, '')}"
+    flags = [f"-tags={_TAGS.get(module.name, '')}", f"-ldflags=-s -w {_version(go, module)}"]
     partial = folder / "partial"
     partial.mkdir(exist_ok=True)
-    command = [go, "build", "-mod=readonly", "-trimpath", tags, "-ldflags=-s -w"]
-    _run([*command, "-o", f"{partial}/", *packages], module)
+    command = [go, "build", "-mod=readonly", "-trimpath", *flags, "-o", f"{partial}/"]
+    _run([*command, *packages], module)
     for package in packages:
         built = package.rpartition("/")[2]
         name = built if module.name in _SEVERAL else module.name
         (partial / built).replace(folder / name)
     partial.rmdir()
+
+
+def _version(go: str, module: Path) -> str:
+    """Return the linker's flag by which a program knows its version, where it has a place for it.
+
+    Its project's own builds set it; doctor asks programs for it.
+    """
+    form = "{{.Module.Path}}/version.Version={{.Module.Version}}"
+    return f"-X {_run([go, 'list', '-f', form, 'tool'], module).splitlines()[0]}"
 
 
 def _run(command: list[str], module: Path) -> str:
