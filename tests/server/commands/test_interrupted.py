@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import termios
+import time
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING
 
@@ -54,10 +55,18 @@ def interrupt(process: subprocess.Popen[bytes]) -> None:
 
 
 def is_stuck(pipe: IO[bytes]) -> bool:
-    """Return whether a pipe has no room for more."""
-    waiting = bytearray(4)
-    fcntl.ioctl(pipe, termios.FIONREAD, waiting)
-    return int.from_bytes(waiting, sys.byteorder) > fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ) - 4096
+    """Return whether who writes to a pipe has no room for more: so much waits, and goes on to."""
+    before = waiting(pipe)
+    time.sleep(1)
+    # Pieces leave room in the pipe's pages that no other piece gets.
+    return waiting(pipe) == before > fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ) // 2
+
+
+def waiting(pipe: IO[bytes]) -> int:
+    """Return how many bytes in a pipe nobody has read."""
+    count = bytearray(4)
+    fcntl.ioctl(pipe, termios.FIONREAD, count)
+    return int.from_bytes(count, sys.byteorder)
 
 
 @pytest.fixture

@@ -96,12 +96,10 @@ def _write_tar(files: Iterable[LayerFile], target: Writer, recipe: Recipe) -> No
     for file in files:
         entry = file.entry
         first = written.setdefault(entry.place, entry.path) if file.content else entry.path
-        if first != entry.path:
-            write_member(target, link_to(entry, first))
-            continue
-        header = header_of(entry)
+        is_link = first != entry.path
+        header = link_to(entry, first) if is_link else header_of(entry)
         header.mtime = int(entry.mtime) if recipe.keep_times else recipe.epoch
-        write_member(target, header, _told(file.content, recipe))
+        write_member(target, header, () if is_link else _told(file.content, recipe))
     write_end(target)
 
 
