@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.nodes.runtimes import RUNTIMES, Installed
+from tests.nodes.patients import Patient, installed, kinds
+from tests.nodes.runtimes import (
+    RUNTIMES,
+    Containerd1,
+    Containerd2,
+    Crio,
+    Docker,
+    Installed,
+    Podman,
+    Skopeo,
+)
 from tests.nodes.world import World
 
 if TYPE_CHECKING:
@@ -31,9 +41,20 @@ def runtime(request: pytest.FixtureRequest, world: World) -> Iterator[Installed]
     """Each runtime, on a node of its own."""
     kind: type[Installed] = request.param
     node = world.node(kind.title.replace(" ", "-"), kind.binaries())
-    installed = kind(node)
+    made = kind(node)
     try:
-        yield installed
+        yield made
     finally:
-        installed.stop()
+        made.stop()
         node.close()
+
+
+@pytest.fixture(
+    scope="module", params=kinds(Containerd1, Containerd2, Crio, Docker, Podman, Skopeo)
+)
+def patient(
+    request: pytest.FixtureRequest, world: World, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Patient]:
+    """Each runtime that the doctor knows, on a node of its own."""
+    name = request.path.stem.rpartition("_")[2]
+    yield from installed(request.param, world, tmp_path_factory.mktemp(name))

@@ -7,25 +7,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lreg.node.plan import Mechanism
-from tests.nodes.patients import Patient, installed, kinds
-from tests.nodes.runtimes import Containerd1, Containerd2, Crio, Docker, Podman, Skopeo
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.nodes.world import World
+    from tests.nodes.patients import Patient
 
 pytestmark = pytest.mark.client("namespaces")
-
-
-@pytest.fixture(
-    scope="module", params=kinds(Containerd1, Containerd2, Crio, Docker, Podman, Skopeo)
-)
-def patient(
-    request: pytest.FixtureRequest, world: World, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Patient]:
-    """Each runtime, on a node of its own."""
-    yield from installed(request.param, world, tmp_path_factory.mktemp("well"))
 
 
 def test_mirrors_that_are_well(patient: Patient) -> None:

@@ -6,6 +6,8 @@ import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lreg.images.contents.tree import Tree
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -36,10 +38,9 @@ def differences(first: Layers, second: Layers) -> Iterator[Difference]:
     Raises:
         UsageError: a layer is broken.
     """
-    old = {entry.path: entry for entry in first.tree()}
-    new = {entry.path: entry for entry in second.tree()}
-    hashes = _Hashes(first), _Hashes(second)
     shared = _shared(first, second)
+    old, new = ({entry.path: entry for entry in tree} for tree in _trees(first, second, shared))
+    hashes = _Hashes(first), _Hashes(second)
     for path in sorted(old.keys() | new.keys()):
         before, after = old.get(path), new.get(path)
         if before is None or after is None:
@@ -48,6 +49,19 @@ def differences(first: Layers, second: Layers) -> Iterator[Difference]:
             what := tuple(_changes(before, after, hashes))
         ):
             yield Difference(path, before, after, what)
+
+
+def _trees(first: Layers, second: Layers, shared: int) -> tuple[Tree, Tree]:
+    """Return what containers of both see; the layers that are the same are read once."""
+    trees = Tree(), Tree()
+    for number in range(shared):
+        entries = list(first.entries(number))
+        for tree in trees:
+            tree.apply(entries)
+    for layers, tree in zip((first, second), trees, strict=True):
+        for number in range(shared, len(layers.descriptors)):
+            tree.apply(layers.entries(number))
+    return trees
 
 
 def _shared(first: Layers, second: Layers) -> int:
