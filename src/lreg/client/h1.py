@@ -40,6 +40,10 @@ _MOST = 1 << 20
 _TARGET = "%/:=&?~#+!$,;'@()*[]-._|"
 
 
+# So long the last piece of a body may be on its way when its answer is here.
+_LAST = 1.0
+
+
 class Link:
     """A connection to one server, for one request at a time.
 
@@ -95,6 +99,9 @@ class Link:
             await asyncio.wait({answering, sending}, return_when=asyncio.FIRST_COMPLETED)
             if not answering.done():
                 await sending
+            elif self._outlet and self._outlet.count == request.size:
+                # An answer may be quicker than the thread that sent the last of the body.
+                await asyncio.wait({sending}, timeout=_LAST)
             async with asyncio.timeout(self._patience.commit):
                 return await answering
         finally:
