@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import time
 from typing import TYPE_CHECKING
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 UNIMPLEMENTED = 12
 _UNKNOWN, _DEADLINE_EXCEEDED, _UNAVAILABLE = 2, 4, 14
 _PREFIX = 5
+_NO_HTTP2 = "it speaks no HTTP/2"
+# Where a frame says its type, and the type that a server begins with (RFC 9113, 3.4 and 4.1).
+_TYPE, _SETTINGS = 3, 4
 
 
 class CallFailed(LregError):
@@ -64,7 +68,7 @@ def call(path: str, method: str, message: bytes, seconds: float) -> bytes:
         except TimeoutError:
             raise CallFailed(f"no answer in {seconds:g} seconds", _DEADLINE_EXCEEDED) from None
         except (OSError, ProtocolError) as error:
-            reason = getattr(error, "strerror", None) or str(error) or "it speaks no HTTP/2"
+            reason = getattr(error, "strerror", None) or str(error) or _NO_HTTP2
             raise CallFailed(f"{path}: {reason}", _UNAVAILABLE) from None
 
 
@@ -75,6 +79,7 @@ class _Exchange:
         self._sock = sock
         self._until = until
         self._http = H2Connection(H2Configuration(client_side=True, header_encoding="utf-8"))
+        self._start = b""
         self._body = bytearray()
         self._headers: dict[str, str] = {}
 
@@ -94,7 +99,7 @@ class _Exchange:
         )
         framed = b"\0" + len(message).to_bytes(4, "big") + message
         self._http.send_data(stream, framed, end_stream=True)
-        self._sock.sendall(self._http.data_to_send())
+        self._send()
 
     def answer(self) -> bytes:
         while True:
@@ -103,10 +108,23 @@ class _Exchange:
             self._sock.settimeout(left)
             if not (data := self._sock.recv(1 << 16)):
                 raise CallFailed("it hung up", _UNAVAILABLE)
+            self._check_start(data)
             for event in self._http.receive_data(data):
                 if self._take(event):
                     return self._message()
+            self._send()
+
+    def _send(self) -> None:
+        # Who hung up may have said why before.
+        with contextlib.suppress(ConnectionError):
             self._sock.sendall(self._http.data_to_send())
+
+    def _check_start(self, data: bytes) -> None:
+        """Refuse what can't be a server's first frame; h2 would wait for the rest of it."""
+        if len(self._start) <= _TYPE:
+            self._start += data[: _TYPE + 1]
+            if self._start[_TYPE:] and self._start[_TYPE] != _SETTINGS:
+                raise ProtocolError(_NO_HTTP2)
 
     def _take(self, event: Event) -> bool:
         """Take what came; return whether it was the last."""

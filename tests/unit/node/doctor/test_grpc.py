@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from h2.config import H2Configuration
 from h2.connection import H2Connection
+from h2.errors import ErrorCodes
 from h2.events import DataReceived, RequestReceived, StreamEnded
 
 from lreg.node.doctor.cri import Cri
@@ -122,26 +123,60 @@ def test_nobody_there(tmp_path: Path) -> None:
         call(str(tmp_path / "none.sock"), "/a.B/C", b"", 20)
 
 
-@pytest.mark.parametrize(
-    ("sent", "words"), [(b"HTTP/1.1 400 Bad\r\n\r\n", r"/s: "), (b"", "hung up")]
-)
-def test_what_speaks_otherwise(tmp_path: Path, sent: bytes, words: str) -> None:
-    """What is no gRPC server fails the call and nothing else."""
+@contextlib.contextmanager
+def says(path: Path, sent: bytes, *, reads: bool, stays: bool) -> Iterator[None]:
+    """Something on a socket that says that to its first client, then hangs up or waits."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
-        listener.bind(str(tmp_path / "s"))
+        listener.bind(str(path))
         listener.listen()
 
         def answer() -> None:
             link, _ = listener.accept()
             with link:
-                link.recv(1 << 16)
+                if reads:
+                    link.recv(1 << 16)
                 link.sendall(sent)
+                while stays and link.recv(1 << 16):
+                    pass
 
         thread = threading.Thread(target=answer, daemon=True)
         thread.start()
-        with pytest.raises(CallFailed, match=words):
-            call(str(tmp_path / "s"), "/a.B/C", b"", 20)
+        yield
         thread.join(20)
+
+
+@pytest.mark.parametrize("reads", [False, True])
+@pytest.mark.parametrize("stays", [False, True])
+def test_what_speaks_otherwise(tmp_path: Path, *, reads: bool, stays: bool) -> None:
+    """What is no gRPC server is said to be none at its first words, whether or not it hangs up."""
+    words = b"HTTP/1.1 400 Bad\r\n\r\n"
+    with (
+        says(tmp_path / "s", words, reads=reads, stays=stays),
+        pytest.raises(CallFailed, match=r"/s: it speaks no HTTP/2"),
+    ):
+        call(str(tmp_path / "s"), "/a.B/C", b"", 20)
+
+
+def test_what_says_nothing(tmp_path: Path) -> None:
+    """What hangs up without an answer fails the call and nothing else."""
+    with (
+        says(tmp_path / "s", b"", reads=True, stays=False),
+        pytest.raises(CallFailed, match="hung up"),
+    ):
+        call(str(tmp_path / "s"), "/a.B/C", b"", 20)
+
+
+@pytest.mark.parametrize("reads", [False, True])
+def test_why_it_hung_up(tmp_path: Path, *, reads: bool) -> None:
+    """What a runtime says before it hangs up is told, also where it takes no more from us."""
+    http = H2Connection(H2Configuration(client_side=False))
+    http.initiate_connection()
+    http.close_connection(ErrorCodes.ENHANCE_YOUR_CALM)
+    with (
+        says(tmp_path / "s", http.data_to_send(), reads=reads, stays=False),
+        pytest.raises(CallFailed, match="it broke off: ENHANCE_YOUR_CALM"),
+    ):
+        call(str(tmp_path / "s"), "/a.B/C", b"", 20)
 
 
 def test_no_answer_in_time(tmp_path: Path) -> None:
