@@ -66,7 +66,7 @@ reference: $(READY)
 
 matrix: $(READY)
 	@tests/install-clients
-	LREG_PAGE=write $(BIN)/pytest tests/nodes/test_matrix.py
+	LREG_PAGE=write $(BIN)/pytest tests/nodes/test_matrix_*.py
 
 # The versions that the tests ran with: in a venv of its own, so that nothing else gets in.
 constraints:

@@ -29,45 +29,55 @@ _COLUMNS = """\
 
 
 @dataclass(slots=True)
-class Matrix:
-    """What was found.
+class Row:
+    """What was found of one runtime.
 
     Attributes:
-        columns: their titles.
-        versions: of each runtime, by its row's title.
-        marks: by row and column.
-        notes: why something does not work, by row and column.
+        title: the runtime's.
+        version: which one it was.
+        columns: the titles of all columns.
+        marks: by column.
+        notes: why something does not work, by column.
     """
 
+    title: str
+    version: str
     columns: Sequence[str]
-    versions: dict[str, str] = field(default_factory=dict)
-    marks: dict[tuple[str, str], str] = field(default_factory=dict)
-    notes: dict[tuple[str, str], str] = field(default_factory=dict)
+    marks: dict[str, str] = field(default_factory=dict)
+    notes: dict[str, str] = field(default_factory=dict)
 
-    def is_whole(self, rows: int) -> bool:
-        """Whether every cell of so many rows is there."""
-        return len(self.marks) == rows * len(self.columns)
+    @property
+    def is_whole(self) -> bool:
+        """Whether every cell is there."""
+        return len(self.marks) == len(self.columns)
 
-    def lines(self) -> list[str]:
-        """Return the page's lines about what was found, of the runtimes of which all was."""
-        done = [
-            row for row in self.versions if all((row, each) in self.marks for each in self.columns)
-        ]
-        notes = [line for (row, _), line in self._notes() if row in done]
-        return [*map(self._line, done), *notes]
+    def onto(self, page: str, order: Sequence[str]) -> str:
+        """Return the page with this row in place of the one it had.
 
-    def text(self) -> str:
-        """Return the page."""
+        Args:
+            page: as it is.
+            order: the titles of all rows.
+        """
+        lines = page.splitlines()
+        rows, notes = list[str](), list[str]()
+        for title in order:
+            mine = title == self.title
+            rows += [self._line()] if mine else _beginning(lines, f"| {title} |")
+            notes += self._notes() if mine else _beginning(lines, f"- {title}, ")
         head = f"| | version | {' | '.join(self.columns)} |"
         rule = "|---|---|" + ":-:|" * len(self.columns)
-        table = [head, rule, *map(self._line, self.versions)]
-        refused = ["What can't work is refused:", "", *(line for _, line in self._notes())]
-        return "\n".join([_HEAD, *table, "", _COLUMNS, *refused, ""])
+        refused = ["What can't work is refused:", "", *notes]
+        return "\n".join([_HEAD, head, rule, *rows, "", _COLUMNS, *refused, ""])
 
-    def _notes(self) -> Iterator[tuple[tuple[str, str], str]]:
-        for (row, column), why in self.notes.items():
-            yield (row, column), f"- {row}, {column}: {why}"
+    def _line(self) -> str:
+        marks = (self.marks[column] for column in self.columns)
+        return f"| {self.title} | {self.version} | {' | '.join(marks)} |"
 
-    def _line(self, row: str) -> str:
-        marks = (self.marks.get((row, column), "?") for column in self.columns)
-        return f"| {row} | {self.versions[row]} | {' | '.join(marks)} |"
+    def _notes(self) -> Iterator[str]:
+        for column in self.columns:
+            if column in self.notes:
+                yield f"- {self.title}, {column}: {self.notes[column]}"
+
+
+def _beginning(lines: Sequence[str], words: str) -> list[str]:
+    return [line for line in lines if line.startswith(words)]

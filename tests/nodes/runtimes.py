@@ -109,7 +109,9 @@ class Cri(Installed):
 
     def _ask(self, *arguments: str) -> tuple[str, ...]:
         at = f"unix://{self.socket}"
-        return ("crictl", f"--runtime-endpoint={at}", f"--image-endpoint={at}", *arguments)
+        # By itself it gives up after two seconds.
+        options = (f"--runtime-endpoint={at}", f"--image-endpoint={at}", "--timeout=60s")
+        return ("crictl", *options, *arguments)
 
     def _install(self) -> None:
         self.node.write("etc/crictl.yaml", f"runtime-endpoint: unix://{self.socket}\n")
