@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lreg.errors import LregError, UsageError
 from lreg.images.finding.programs import output_of, program
-from lreg.oci.reference import Reference
+from lreg.images.finding.trees import Text
+from lreg.oci.reference import Reference, Tag
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping
 
-_VERSION = re.compile(r"v?1\.(\d{1,3})(?:\.(\d{1,3}))?(-[\w.-]{1,40})?")
+    from lreg.images.finding.found import Findings, Place
+    from lreg.images.finding.trees import Tree
+
+_VERSION = re.compile(r"v?1\.(\d{1,3})(?:\.(\d{1,3}))?([-+][\w.+-]{1,40})?")
 _PARTS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy")
-# From which version on: pause, etcd, CoreDNS (minikube's table of what each kubeadm lists).
+# From which version on: pause, etcd, CoreDNS (minikube's table of what each kubeadm lists; from
+# 1.34 on kubeadm's own constants).
 _ROWS: tuple[tuple[tuple[int, int], str, str, str], ...] = (
     ((16, 0), "3.1", "3.3.15-0", "1.6.2"),
     ((17, 0), "3.1", "3.4.3-0", "1.6.5"),
@@ -62,53 +68,116 @@ _ROWS: tuple[tuple[tuple[int, int], str, str, str], ...] = (
     ((34, 2), "3.10.1", "3.6.5-0", "v1.12.1"),
     ((35, 0), "3.10.1", "3.6.6-0", "v1.13.1"),
     ((36, 0), "3.10.2", "3.6.8-0", "v1.14.2"),
+    ((37, 0), "3.10.2", "3.7.0-0", "v1.14.6"),
 )
 _NEWEST = _ROWS[-1][0][0]
 _OLD_REGISTRY, _REGISTRY = "k8s.gcr.io", "registry.k8s.io"
 # The patch of each minor that first pulled from the new registry.
 _MOVED = {22: 17, 23: 15, 24: 9}
-# CoreDNS got a folder of its own in 1.21.
+# In Kubernetes' own registries CoreDNS got a folder of its own in 1.21.
 _NESTED = 21
 
 
-def images(version: str, registry: str = "") -> Sequence[tuple[Reference, bool]]:
-    """Return what kubeadm pulls, each with whether that is sure.
+def find(
+    version: str, place: Place, findings: Findings, fields: Mapping[str, Tree] | None = None
+) -> None:
+    """Add what kubeadm pulls; where only a guess is possible, also that this is so.
 
     Args:
         version: of Kubernetes, such as v1.30.2; without a patch, its first.
-        registry: kubeadm's `imageRepository`, or "" for its default.
+        place: where it is asked for.
+        findings: where to put it.
+        fields: of a ClusterConfiguration (kubeadm-config.v1beta4), which may name other registries
+            and tags, or do without a part.
 
     Raises:
         UsageError: it is no version, or one that nothing here knows.
     """
+    own = fields or {}
+    minor, patch, exact = _parsed(version)
+    registry = _text(own, "imageRepository")
+    if listed := _listed(exact, registry):
+        parts = dict.fromkeys(listed, True)
+    else:
+        parts = _tabled(minor, patch, exact, registry)
+    for reference, sure in parts.items():
+        if used := _configured(reference, own):
+            findings.add(used, place, sure=sure)
+    if not all(parts.values()):
+        why = (
+            f"{exact} is newer than lreg's table, which ends at 1.{_NEWEST}: its pause, etcd and "
+            "CoreDNS are guessed; its kubeadm on the PATH knows them"
+        )
+        findings.fail(place, why)
+
+
+def _parsed(version: str) -> tuple[int, int, str]:
+    """Return minor, patch and the whole of a version; raise UsageError."""
     match = _VERSION.fullmatch(version)
     if not match:
         raise UsageError(f"{version!r:.80} is no version of Kubernetes such as v1.30.2")
     minor, patch = int(match[1]), int(match[2] or 0)
-    exact = f"v1.{minor}.{patch}{match[3] or ''}"
-    if listed := _listed(exact, registry):
-        return listed
+    return minor, patch, f"v1.{minor}.{patch}{match[3] or ''}"
+
+
+def _tabled(minor: int, patch: int, exact: str, registry: str) -> dict[Reference, bool]:
+    """Return what the table says, each with whether that is sure; raise UsageError."""
     if (minor, patch) < _ROWS[0][0]:
         raise UsageError(f"{exact} is older than lreg's table: put its kubeadm on the PATH")
     _, pause, etcd, coredns = max(row for row in _ROWS if row[0] <= (minor, patch))
-    dns = "coredns" if minor < _NESTED or registry else "coredns/coredns"
-    parts = [*(f"{part}:{exact}" for part in _PARTS), f"{dns}:{coredns}"]
-    parts += [f"pause:{pause}", f"etcd:{etcd}"]
     where = registry or _registry(minor, patch)
-    return [(Reference.parse(f"{where}/{part}"), minor <= _NEWEST) for part in parts]
+    is_nested = minor >= _NESTED and where in (_OLD_REGISTRY, _REGISTRY)
+    dns = "coredns/coredns" if is_nested else "coredns"
+    # What a version is called with a build of its own (semver, 10) is no tag as it stands.
+    own = {f"{part}:{exact.replace('+', '_')}": True for part in _PARTS}
+    beside = (f"{dns}:{coredns}", f"pause:{pause}", f"etcd:{etcd}")
+    parts = own | dict.fromkeys(beside, minor <= _NEWEST)
+    return {Reference.parse(f"{where}/{part}"): sure for part, sure in parts.items()}
+
+
+def _configured(reference: Reference, fields: Mapping[str, Tree]) -> Reference | None:
+    """Return what a configuration makes of an image of kubeadm's; None: it does without."""
+    name = str(reference.repository).rpartition("/")[2]
+    match name:
+        case "kube-proxy":
+            given = _object(fields, "proxy")
+        case "coredns":
+            given = _object(fields, "dns")
+        case "etcd":
+            etcd = _object(fields, "etcd")
+            if "external" in etcd:
+                return None
+            given = _object(etcd, "local")
+        case _:
+            return reference
+    if _text(given, "disabled") == "true":
+        return None
+    registry, tag = _text(given, "imageRepository"), _text(given, "imageTag")
+    made = replace(reference, tag=Tag.parse(tag)) if tag else reference
+    return Reference.parse(f"{registry}/{name}:{made.tag}") if registry else made
+
+
+def _object(fields: Mapping[str, Tree], key: str) -> Mapping[str, Tree]:
+    value = fields.get(key)
+    return value if isinstance(value, dict) else {}
+
+
+def _text(fields: Mapping[str, Tree], key: str) -> str:
+    value = fields.get(key)
+    return value if isinstance(value, Text) else ""
 
 
 def _registry(minor: int, patch: int) -> str:
     return _REGISTRY if minor > max(_MOVED) or patch >= _MOVED.get(minor, 1000) else _OLD_REGISTRY
 
 
-def _listed(version: str, registry: str) -> list[tuple[Reference, bool]]:
+def _listed(version: str, registry: str) -> list[Reference]:
     """Return what a kubeadm here says; nothing where there is none, or it can't say."""
     if not (kubeadm := program("kubeadm")):
         return []
     argv = [kubeadm, "config", "images", "list", "--kubernetes-version", version]
     argv += ["--image-repository", registry] if registry else []
     try:
-        return [(Reference.parse(line), True) for line in output_of(argv).split()]
+        return [Reference.parse(line) for line in output_of(argv).split()]
     except LregError:
         return []

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from lreg.errors import LregError
 from lreg.images.finding import kubeadm
-from lreg.images.finding.found import Place
+from lreg.images.finding.found import Findings, Place
 from lreg.images.finding.groups import Defaults, group_in, with_version
 from lreg.images.finding.names import (
     as_image,
@@ -18,9 +17,6 @@ from lreg.images.finding.names import (
     names_image,
 )
 from lreg.images.finding.trees import Document, Text, Tree, documents
-
-if TYPE_CHECKING:
-    from lreg.images.finding.found import Findings
 
 _MAX_DEPTH = 100
 # A ConfigMap in a Helm value in an Application is the deepest that people write.
@@ -199,14 +195,13 @@ class Manifests:
             self._findings.fail(place, "the images of the chart that it names are not known here")
         version = fields.get("kubernetesVersion")
         if kind == "ClusterConfiguration" and isinstance(version, Text):
-            registry = fields.get("imageRepository")
+            found = Findings()
             try:
-                images = kubeadm.images(version, registry if isinstance(registry, Text) else "")
+                kubeadm.find(version, place, found, fields)
             except LregError as error:
-                self._findings.fail(place, str(error))
-                return
-            for reference, sure in images:
-                self._findings.add(reference, place, sure=sure and here.sure)
+                found.fail(place, str(error))
+            found.found = [replace(one, sure=one.sure and here.sure) for one in found.found]
+            self._findings.include(found)
 
     def _group(self, fields: dict[str, Tree], here: _Here) -> frozenset[str]:
         """Add the image that several fields make together; return which they are."""

@@ -67,8 +67,7 @@ def find(sources: Sources, environ: Mapping[str, str]) -> Findings:
             finder.file(path)
     if sources.kubernetes:
         place = Place(f"kubeadm {sources.kubernetes}")
-        for reference, sure in kubeadm.images(sources.kubernetes):
-            finder.findings.add(reference, place, sure=sure)
+        kubeadm.find(sources.kubernetes, place, finder.findings)
     if sources.cluster:
         finder.findings.include(clusters.find(sources.cluster))
     return finder.findings

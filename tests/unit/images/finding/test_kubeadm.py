@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lreg.errors import UsageError
-from lreg.images.finding.kubeadm import images
+from lreg.images.finding import kubeadm
+from lreg.images.finding.found import Findings, Place
 from lreg.images.finding.sources import Sources, find
 from tests.unit.images.finding.conftest import write
 
@@ -15,8 +16,22 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def _names(version: str, registry: str = "") -> list[str]:
-    return [str(reference) for reference, _ in images(version, registry)]
+def _found(version: str) -> Findings:
+    findings = Findings()
+    kubeadm.find(version, Place("here"), findings)
+    return findings
+
+
+def _names(version: str) -> list[str]:
+    return [str(one.reference) for one in _found(version).found]
+
+
+def _of_configuration(folder: Path, fields: str) -> set[str]:
+    """Return the images of a ClusterConfiguration among manifests, all of which are sure."""
+    text = f"apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\n{fields}"
+    needs = find(Sources((str(write(folder, {"k.yaml": text})),)), {}).needs()
+    assert all(need.sure for need in needs)
+    return {need.image for need in needs}
 
 
 @pytest.mark.usefixtures("no_programs")
@@ -28,6 +43,7 @@ def _names(version: str, registry: str = "") -> list[str]:
         ("1.24.9", "registry.k8s.io", "pause:3.7", "etcd:3.5.6-0", "coredns/coredns:v1.8.6"),
         ("v1.30.4", "registry.k8s.io", "pause:3.9", "etcd:3.5.12-0", "coredns/coredns:v1.11.1"),
         ("v1.35", "registry.k8s.io", "pause:3.10.1", "etcd:3.6.6-0", "coredns/coredns:v1.13.1"),
+        ("1.37.2", "registry.k8s.io", "pause:3.10.2", "etcd:3.7.0-0", "coredns/coredns:v1.14.6"),
     ],
 )
 def test_table(version: str, registry: str, pause: str, etcd: str, coredns: str) -> None:
@@ -41,24 +57,29 @@ def test_table(version: str, registry: str, pause: str, etcd: str, coredns: str)
 
 @pytest.mark.usefixtures("no_programs")
 def test_newer_than_the_table() -> None:
-    """Of a version that nobody here knows, what goes with it is a guess."""
-    assert not any(sure for _, sure in images("v1.99.0"))
-    assert all(sure for _, sure in images("v1.36.1"))
+    """Of a version that nobody here knows, what goes with it is a guess, and that is said."""
+    findings = _found("v1.99.0")
+    guessed = {str(one.reference.repository) for one in findings.found if not one.sure}
+    assert guessed == {"pause", "etcd", "coredns/coredns"}
+    assert "registry.k8s.io/kube-apiserver:v1.99.0" in _names("v1.99.0")
+    (problem,) = findings.problems
+    assert "v1.99.0 is newer than lreg's table" in problem.why
+    known = _found("v1.37.9")
+    assert all(one.sure for one in known.found)
+    assert known.problems == []
 
 
 @pytest.mark.usefixtures("no_programs")
-def test_own_registry() -> None:
-    """Another registry has all images side by side."""
-    assert "registry.example.org/k8s/coredns:v1.11.1" in _names(
-        "v1.30.0", "registry.example.org/k8s"
-    )
+def test_version_with_a_build() -> None:
+    """What stands after a `+` goes into the tag as kubeadm writes it."""
+    assert "registry.k8s.io/kube-proxy:v1.30.1_own.2" in _names("v1.30.1+own.2")
 
 
 @pytest.mark.parametrize("version", ["", "latest", "2.0.0", "v1", "v1.2.3.4", "v1.30.0 --x"])
 def test_no_version(version: str) -> None:
     """What is no version is said to be none, and reaches no program."""
     with pytest.raises(UsageError, match="no version of Kubernetes"):
-        images(version)
+        _found(version)
 
 
 def test_kubeadm_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,11 +94,36 @@ def test_kubeadm_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.mark.usefixtures("no_programs")
 def test_cluster_configuration(tmp_path: Path) -> None:
-    """A kubeadm configuration among the manifests needs what kubeadm pulls for it."""
-    text = (
-        "apiVersion: kubeadm.k8s.io/v1beta3\nkind: ClusterConfiguration\n"
-        "kubernetesVersion: v1.29.0\nimageRepository: registry.example.org\n"
+    """A kubeadm configuration among the manifests needs what kubeadm pulls for it.
+
+    Another registry has all images side by side; Kubernetes' own has CoreDNS in a folder, named or
+    not.
+    """
+    version = "kubernetesVersion: v1.29.0\n"
+    other = _of_configuration(tmp_path, f"{version}imageRepository: registry.example.org/k8s\n")
+    assert {
+        "registry.example.org/k8s/kube-proxy:v1.29.0",
+        "registry.example.org/k8s/coredns:v1.11.1",
+    } <= other
+    named = _of_configuration(tmp_path, f"{version}imageRepository: registry.k8s.io\n")
+    assert named == _of_configuration(tmp_path, version)
+    assert "registry.k8s.io/coredns/coredns:v1.11.1" in named
+
+
+@pytest.mark.usefixtures("no_programs")
+def test_parts_of_a_cluster_configuration(tmp_path: Path) -> None:
+    """A configuration may take etcd and CoreDNS from elsewhere, or do without a part."""
+    version = "kubernetesVersion: v1.33.0\n"
+    own = _of_configuration(
+        tmp_path,
+        f"{version}etcd: {{local: {{imageTag: 3.5.99-0}}}}\n"
+        "dns: {imageRepository: example.org/dns, imageTag: v9}\nproxy: {disabled: true}\n",
     )
-    needs = find(Sources((str(write(tmp_path, {"k.yaml": text})),)), {}).needs()
-    assert "registry.example.org/kube-proxy:v1.29.0" in {need.image for need in needs}
-    assert all(need.sure for need in needs)
+    assert {"registry.k8s.io/etcd:3.5.99-0", "example.org/dns/coredns:v9"} <= own
+    assert len(own) == 6
+    assert not any("kube-proxy" in name for name in own)
+    without = _of_configuration(
+        tmp_path, f"{version}etcd: {{external: {{endpoints: []}}}}\ndns: {{disabled: true}}\n"
+    )
+    assert not any("etcd" in name or "coredns" in name for name in without)
+    assert len(without) == 5
