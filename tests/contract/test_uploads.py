@@ -18,6 +18,7 @@ from lreg.errors import (
 )
 from lreg.oci.digest import Algorithm, Digest
 from tests.contract.making import NAME, OTHER, Slow, push, read, source
+from tests.support.processes import in_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -222,6 +223,15 @@ async def test_one_at_a_time(repository: Repository) -> None:
     await upload.commit(Digest.of(b"halfhalf"))
 
 
+def is_unknown(repository: Repository, upload_id: str) -> bool:
+    """Return whether there is no such upload."""
+    try:
+        repository.upload(upload_id)
+    except UploadUnknown:
+        return True
+    return False
+
+
 async def test_cancel_during_append(repository: Repository) -> None:
     """Cancelling an upload ends the request that is adding to it."""
     upload = await repository.start_upload(Algorithm.SHA256)
@@ -229,7 +239,7 @@ async def test_cancel_during_append(repository: Repository) -> None:
     appending = asyncio.create_task(upload.append(slow))
     await slow.given.wait()
     cancelling = asyncio.create_task(upload.cancel())
-    await asyncio.sleep(0.01)
+    await in_time(lambda: is_unknown(repository, upload.id))
     slow.go_on.set()
     with pytest.raises(UploadUnknown):
         await appending

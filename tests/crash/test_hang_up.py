@@ -124,7 +124,7 @@ def test_slow_readers_stop_nobody(registry: Running, repository: str) -> None:
             wire.pull(repository, "v1")
             wire.push_blob(repository, b"%d" % number)
             times.append(time.monotonic() - start)
-        assert sorted(times)[25] < 1
+        assert sorted(times)[25] < 5
         assert max(times) < 20
 
 
@@ -166,7 +166,7 @@ def test_slow_writers_stop_nobody(registry: Running, repository: str) -> None:
             while not all(each.done() for each in slow):
                 wire.ask("GET", "/v2/").expect(200)
                 served += 1
-            assert served > 50
+            assert served > 5
             for each in slow:
                 assert each.result().startswith(b"HTTP/1.1 201 ")
             assert wire.blob(repository, sha256(data)).body == data

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable, Mapping
 
 ALWAYS = 1 << 30  # as `times` of `Script.add`
@@ -19,7 +20,7 @@ class Told:
     Attributes:
         status: its status; 0: there is none yet, or the connection was closed instead.
         sent: how many bytes of its body were written.
-        first: when the first of them was; 0: not yet.
+        first: when the first of them was about to be; 0: not yet.
         last: when the last of them was.
     """
 
@@ -73,6 +74,7 @@ class Fault:
     Attributes:
         reply: answer this instead.
         delay: seconds to wait before the answer.
+        until: set once the answer may go.
         hang_up: close instead of answering.
         cut_after: close after so many bytes of the body.
         stall_after: send so many bytes of the body, then nothing until the client leaves.
@@ -86,6 +88,7 @@ class Fault:
 
     reply: Reply | None = None
     delay: float = 0
+    until: threading.Event | None = None
     hang_up: bool = False
     cut_after: int | None = None
     stall_after: int | None = None

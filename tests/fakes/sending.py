@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -74,19 +75,23 @@ class _Out:
             self._socket.setblocking(False)
 
     async def write(self, piece: memoryview, sent: Callable[[int], None]) -> None:
-        """Write it all, telling `sent` how many bytes each time some have gone."""
+        """Write it all; `sent` is told before they go, so that who has bytes finds them counted."""
         if self._socket is None:
+            sent(len(piece))
             self._writer.write(piece)
             await self._writer.drain()
-            sent(len(piece))
             return
         while piece:
+            size = 0
+            sent(len(piece))
             try:
-                size = self._socket.send(piece)
-            except BlockingIOError:
+                with contextlib.suppress(BlockingIOError):
+                    size = self._socket.send(piece)
+            finally:
+                if size < len(piece):
+                    sent(size - len(piece))
+            if not size:
                 await self._writable(self._socket)
-                continue
-            sent(size)
             piece = piece[size:]
 
     async def _writable(self, sock: socket.socket) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 from tests.fakes.faults import Fault, Reply, Script, Seen
 from tests.fakes.sending import send
-from tests.support.processes import free_port
+from tests.support.processes import free_port, in_time
 
 if TYPE_CHECKING:
     import ssl
@@ -120,6 +120,8 @@ class ScriptedServer:
         seen = Seen(method, target, headers, body, number, asyncio.get_running_loop().time())
         self.seen.append(seen)
         await asyncio.sleep(fault.delay)
+        if fault.until:
+            await in_time(fault.until.is_set, 600)
         if fault.hang_up:
             return False
         reply = fault.reply or await self.answer(seen, fault)

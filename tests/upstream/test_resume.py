@@ -110,7 +110,7 @@ def test_crawl(start: Start, hub: Upstream, path: str) -> None:
     done = download(mirror, path)
     assert done.digest == sha256(DATA)
     assert done.last - done.asked < 40, "at its pace it takes 63 s"
-    assert len(ranges(hub)) == 2
+    assert ranges(hub)[1:]
 
 
 def test_range_is_ignored(start: Start, hub: Upstream, path: str) -> None:

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from lreg.store.layout import Layout, RepositoryPaths
 
 _LONGEST_LINK = 256
-_PATIENCE = 5
+# How often a link is looked at that is being rewritten, and the pause in seconds: on a busy machine
+# the other program may have to wait for a processor in between.
+_PATIENCE, _PAUSE = 25, 0.002
 _LOCKS = 64
 
 
@@ -63,7 +65,7 @@ class Tree:
             if text:
                 break
             # distribution 2.8 rewrites a link in place: for a moment it is empty.
-            time.sleep(0.002)
+            time.sleep(_PAUSE)
         else:
             return None
         try:

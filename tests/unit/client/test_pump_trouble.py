@@ -13,6 +13,7 @@ from lreg.client.credentials import Only
 from lreg.client.registry import Registry
 from lreg.errors import StoreFull, TransferBroken
 from tests.fakes.faults import Fault
+from tests.support.processes import in_time
 from tests.unit.client.conftest import HASTE, NAME
 from tests.unit.client.sinks import BLOB, BLOBS, DIGEST, Sink, descriptors, pump
 
@@ -56,22 +57,24 @@ async def test_stall(far_end: Upstream, remote: RemoteRepository, chunked: bool)
     assert isinstance(broken.value.__cause__, TimeoutError)
 
 
-def patient(far_end: Upstream, authority: CertificateAuthority, floor: int) -> Registry:
+def patient(
+    far_end: Upstream, authority: CertificateAuthority, floor: int, stall: float
+) -> Registry:
     ca = authority.path if far_end.url.startswith("https:") else None
-    patience = replace(HASTE, stall=0.4, rate_floor=floor)
+    patience = replace(HASTE, stall=stall, rate_floor=floor)
     return Registry(far_end.host, credentials=Only(None), patience=patience, ca=ca)
 
 
 async def test_rate_floor(far_end: Upstream, authority: CertificateAuthority) -> None:
     """A trickle is as good as nothing, where the registry is known to be faster."""
     far_end.script.add("GET", BLOBS, Fault(rate=1_000_000), times=2)
-    async with patient(far_end, authority, 2_000_000) as registry:
+    async with patient(far_end, authority, 2_000_000, 0.4) as registry:
         remote = registry.repository(far_end.repository(NAME))
         sink = Sink()
         with pytest.raises(TransferBroken, match="less than 2000000 bytes a second"):
             await pump(remote, sink)
         assert BLOB.startswith(bytes(sink.data))
-        assert 200_000 < len(sink.data) < 2_000_000
+        assert 0 < len(sink.data) < len(BLOB) / 2
         with pytest.raises(TransferBroken, match="less than"):
             async with remote.read_blob(DIGEST, 0) as body:
                 assert b"".join([piece async for piece in body.pieces()]) == b""
@@ -79,7 +82,7 @@ async def test_rate_floor(far_end: Upstream, authority: CertificateAuthority) ->
 
 async def test_slow_sink(far_end: Upstream, authority: CertificateAuthority) -> None:
     """A disk that is slow is not taken for a registry that is."""
-    async with patient(far_end, authority, 20_000_000) as registry:
+    async with patient(far_end, authority, 8_000_000, 1) as registry:
         sink = Sink(pause=0.1)
         await pump(registry.repository(far_end.repository(NAME)), sink)
         assert sink.data == BLOB
@@ -134,9 +137,8 @@ async def test_cancelled(far_end: Upstream, remote: RemoteRepository, chunked: b
         await asyncio.sleep(0.06)
         assert sink.data == came
         assert BLOB.startswith(came)
-    await asyncio.sleep(0.1)
     # One connection may be kept, with the registry's end of it in this process too.
-    assert descriptors() <= before + 2
+    await in_time(lambda: descriptors() <= before + 2)
 
 
 async def test_nothing_leaks(far_end: Upstream, remote: RemoteRepository) -> None:
@@ -148,5 +150,4 @@ async def test_nothing_leaks(far_end: Upstream, remote: RemoteRepository) -> Non
         with pytest.raises(TransferBroken):
             await pump(remote, Sink())
     await pump(remote, Sink())
-    await asyncio.sleep(0.1)
-    assert descriptors() <= before
+    await in_time(lambda: descriptors() <= before)

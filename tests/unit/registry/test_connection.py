@@ -17,6 +17,7 @@ from lreg.errors import BadRequest, TransferBroken
 from lreg.registry.http import connection
 from lreg.registry.http.messages import Endpoint, FileSlice, Request, Response
 from lreg.registry.http.server import HttpServer
+from tests.support.processes import in_time
 
 if TYPE_CHECKING:
     import ssl
@@ -104,7 +105,7 @@ async def test_pipelined_requests_are_answered_in_order() -> None:
         assert [answer.find(path) for path in (b"/a", b"/b", b"/last")] == sorted(
             answer.find(path) for path in (b"/a", b"/b", b"/last")
         )
-        assert app.done == [(200, 5)] * 3
+        await in_time(lambda: app.done == [(200, 5)] * 3)
 
 
 async def test_slow_answers_keep_the_order() -> None:
@@ -267,8 +268,7 @@ async def test_files_and_bytes_go_out_in_order(tmp_path: Path) -> None:
         answer = await talk(port, LAST)
         body = answer.partition(b"\r\n\r\n")[2]
         assert body == b"[" + content[10:100_010] + content[1 << 20 :] + b"]"
-        await asyncio.sleep(0)
-        assert app.done == [(200, len(body))]
+        await in_time(lambda: app.done == [(200, len(body))])
 
 
 async def test_a_slow_reader_gets_everything_and_holds_nobody(tmp_path: Path) -> None:

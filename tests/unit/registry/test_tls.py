@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lreg.certificates import ensure_ca
+from tests.support.processes import in_time
 from tests.unit.registry.test_connection import (
     LAST,
     connected,
@@ -62,7 +63,7 @@ async def test_bodies_in_both_directions(
         head = b"PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n" % len(content)
         answer = await talk(port, head + content + LAST, client)
         assert answer.endswith(b"[" + content + b"]")
-        assert app.done == [(201, 64), (200, len(content) + 2)]
+        await in_time(lambda: app.done == [(201, 64), (200, len(content) + 2)])
 
 
 async def test_a_slow_reader_gets_everything(tmp_path: Path, contexts: Contexts) -> None:

@@ -17,13 +17,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_settled(tmp_path: Path) -> None:
+def test_settled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Times of a file that was changed just now are not trusted, those of an older one are."""
-    path = tmp_path / "file"
-    path.write_bytes(b"")
-    assert files.settled(path.stat()) is None
-    time.sleep(0.1)
-    assert files.settled(path.stat()) == files.stamp_of(path.stat())
+    (tmp_path / "file").write_bytes(b"")
+    status = (tmp_path / "file").stat()
+    for age, trusted in ((0.0, False), (0.01, False), (0.1, True)):
+        now = status.st_ctime_ns + int(age * 1e9)
+        monkeypatch.setattr(time, "time_ns", lambda now=now: now)
+        assert files.settled(status) == (files.stamp_of(status) if trusted else None)
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])

@@ -13,9 +13,10 @@ import pytest
 from lreg.errors import UploadUnknown, UsageError
 from lreg.oci.digest import Algorithm, Digest
 from lreg.oci.reference import RepositoryName
-from lreg.store import files, handles
+from lreg.store import files, filesystem, handles
 from lreg.store.filesystem import FilesystemStore
 from tests.contract.making import NAME, Slow, index, push, source
+from tests.support.processes import in_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -113,18 +114,19 @@ async def test_sweep_all(tmp_path: Path) -> None:
     await store.close()
 
 
-async def test_sweep_while_open(tmp_path: Path) -> None:
+async def test_sweep_while_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Uploads expire while the store is open, but not while a request is adding to them."""
-    store = FilesystemStore(tmp_path, upload_expiry=0.2)
+    monkeypatch.setattr(filesystem, "_LONGEST_SWEEP_PAUSE", 0.05)
+    store = FilesystemStore(tmp_path, upload_expiry=3600)
     await store.open()
     repository = store.repository(NAME)
     idle, busy = [await repository.start_upload(Algorithm.SHA256) for _ in range(2)]
     slow = Slow(b"half", asyncio.Event(), asyncio.Event())
     appending = asyncio.create_task(busy.append(slow))
-    for _ in range(100):
-        await asyncio.sleep(0.05)
-        if list(store._uploads.live) == [busy.id]:
-            break
+    await slow.given.wait()
+    for data in (tmp_path / "lreg/uploads").glob("*/data"):
+        os.utime(data, (0, time.time() - 3601))
+    await in_time(lambda: list(store._uploads.live) == [busy.id])
     assert os.listdir(tmp_path / "lreg/uploads") == [busy.id]
     with pytest.raises(UploadUnknown):
         repository.upload(idle.id)
@@ -199,8 +201,7 @@ async def test_reader_leaves(store: FilesystemStore) -> None:
         reading.cancel()
         with pytest.raises(asyncio.CancelledError):
             await reading
-    await asyncio.sleep(0.1)
-    assert len(os.listdir("/proc/self/fd")) == before
+    await in_time(lambda: len(os.listdir("/proc/self/fd")) == before)
 
 
 async def test_failing_disk(

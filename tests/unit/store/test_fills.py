@@ -15,6 +15,7 @@ from lreg.oci.digest import Digest
 from lreg.store import files, filesystem
 from lreg.store.filesystem import FilesystemStore
 from tests.contract.making import NAME, OTHER, Slow, bring, push, read, source
+from tests.support.processes import in_time
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,10 +67,7 @@ async def test_swept_while_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     await slow.given.wait()
     for data in (tmp_path / "lreg/fills").glob("*/data"):
         os.utime(data, (0, time.time() - WEEK - 1))
-    for _ in range(100):
-        await asyncio.sleep(0.05)
-        if not home(tmp_path).exists():
-            break
+    await in_time(lambda: not home(tmp_path).exists())
     slow.go_on.set()
     await appending
     await busy.commit()

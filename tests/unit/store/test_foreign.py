@@ -13,6 +13,7 @@ import pytest
 from lreg.errors import BlobUnknown, ManifestBlobUnknown, ManifestUnknown, NameUnknown
 from lreg.oci.digest import Algorithm, Digest
 from lreg.oci.reference import Tag
+from lreg.store import tree
 from tests.contract.making import EMPTY, LATEST, NAME, OTHER, image, index, push, push_image, read
 
 if TYPE_CHECKING:
@@ -145,8 +146,11 @@ async def test_link_with_newline(repository: FiledRepository, distribution: Dist
     assert (await repository.manifest(LATEST)).digest == digest
 
 
-async def test_moment_of_rewriting(repository: FiledRepository, distribution: Distribution) -> None:
+async def test_moment_of_rewriting(
+    repository: FiledRepository, distribution: Distribution, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A link that is empty because it is being rewritten is waited for."""
+    monkeypatch.setattr(tree, "_PATIENCE", 10_000)
     digest = distribution.manifest(index().raw, "latest")
     path = distribution.paths.current("latest")
     distribution.write(path, b"")

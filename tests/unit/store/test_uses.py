@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from functools import partial
 from typing import TYPE_CHECKING
+
+import pytest
 
 from lreg.oci.digest import Digest
 from lreg.store import uses
 from tests.contract.making import bring, push
+from tests.support.processes import in_time
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
     from lreg.store.filesystem import FilesystemStore
     from lreg.store.repository import FiledRepository
@@ -30,13 +32,23 @@ def age(store: FilesystemStore, digest: Digest) -> str:
     return path
 
 
-async def settled(path: str) -> os.stat_result:
-    """Return the state of a file once its last use was written, or not after all."""
-    for _ in range(20):
-        await asyncio.sleep(0.01)
-        if os.stat(path).st_atime != LONG_AGO:
-            break
-    return os.stat(path)
+def is_used(path: str) -> bool:
+    """Return whether a use was written since `age`."""
+    return os.stat(path).st_atime != LONG_AGO
+
+
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch) -> list[Digest]:
+    """Whose uses were written, in that order."""
+    found: list[Digest] = []
+    write = uses.Uses._write
+
+    def noting(self: uses.Uses, digest: Digest) -> None:
+        write(self, digest)
+        found.append(digest)
+
+    monkeypatch.setattr(uses.Uses, "_write", noting)
+    return found
 
 
 async def test_every_use(store: FilesystemStore, repository: FiledRepository) -> None:
@@ -64,7 +76,8 @@ async def test_every_use(store: FilesystemStore, repository: FiledRepository) ->
             await repository.adopt(digest)
         else:
             store.used(digest)
-        status = await settled(path)
+        await in_time(partial(is_used, path))
+        status = os.stat(path)
         assert status.st_atime >= start - 0.1, use
         assert status.st_mtime == LONG_AGO
         (holding,) = await store.holdings()
@@ -72,29 +85,34 @@ async def test_every_use(store: FilesystemStore, repository: FiledRepository) ->
 
 
 async def test_once_a_minute(
-    store: FilesystemStore, repository: FiledRepository, monkeypatch: pytest.MonkeyPatch
+    store: FilesystemStore,
+    repository: FiledRepository,
+    written: list[Digest],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A blob that is used all the time is written down once a minute."""
     digest = await bring(repository, b"large" * 20_000)
-    path = store._layout.blob(digest)
-    await settled(path)
-    os.utime(path, (LONG_AGO, LONG_AGO))
+    await in_time(lambda: written)
     for _ in range(10):
         store.used(digest)
-    assert (await settled(path)).st_atime == LONG_AGO
+    await asyncio.sleep(0.1)
+    assert written == [digest]
     now = time.time()
     monkeypatch.setattr(time, "time", lambda: now + 61)
     store.used(digest)
-    assert (await settled(path)).st_atime > now - 1
+    await in_time(lambda: written == [digest] * 2)
 
 
 async def test_clock_set_back(
-    store: FilesystemStore, repository: FiledRepository, monkeypatch: pytest.MonkeyPatch
+    store: FilesystemStore,
+    repository: FiledRepository,
+    written: list[Digest],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A blob whose last use lies in the future was used just now, and grows old like any other."""
     digest = await bring(repository, b"large" * 20_000)
     path = store._layout.blob(digest)
-    await settled(path)
+    await in_time(lambda: written)
     real = time.time
     start = real()
     for noted in (True, False):
@@ -111,8 +129,9 @@ async def test_clock_set_back(
     with monkeypatch.context() as context:
         context.setattr(time, "time", lambda: real() + 61)
         assert await store.evict([digest], idle=60) == 100_000
+    written.clear()
     await bring(repository, b"large" * 20_000)
-    await settled(path)
+    await in_time(lambda: written)
     os.utime(path, (start + 1e6, LONG_AGO))
     assert await store.evict([digest], idle=0) == 100_000
 

@@ -16,6 +16,7 @@ from lreg.oci.reference import RepositoryName, Tag
 from lreg.store.caching import Holding, Tagged, TagRecord
 from lreg.store.protocol import Held
 from lreg.upstream.budget import Budget, usage
+from tests.support.processes import in_time
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -179,8 +180,7 @@ async def test_fills_make_room(store: FakeStore) -> None:
     budget = budget_of(store, 100)
     store.hold("docker.io/a", *"abcde")
     budget.start()
-    await asyncio.sleep(0.05)
-    assert store.walks == 1
+    await in_time(lambda: store.walks == 1)
     for name in "fghij":
         store.hold("docker.io/a", name)
         budget.grew(10)
@@ -188,9 +188,8 @@ async def test_fills_make_room(store: FakeStore) -> None:
     assert store.walks == 1
     store.hold("docker.io/a", "k")
     budget.grew(10)
-    await asyncio.sleep(0.05)
+    await in_time(lambda: len(store.asked) == 1)
     assert store.walks == 2
-    assert len(store.asked) == 1
     await budget.close()
 
 
@@ -201,11 +200,10 @@ async def test_what_is_in_use_goes_later(store: FakeStore, monkeypatch: pytest.M
     store.in_use |= set("abcde")
     budget = budget_of(store, 30)
     budget.start()
-    await asyncio.sleep(0.02)
+    await in_time(lambda: store.asked)
     assert len(store.sizes["docker.io/a"]) == 5
     store.in_use.clear()
-    await asyncio.sleep(0.5)
-    assert set(store.sizes["docker.io/a"]) == {"d", "e"}
+    await in_time(lambda: set(store.sizes["docker.io/a"]) == {"d", "e"})
     walks = store.walks
     await asyncio.sleep(0.1)
     assert store.walks == walks
@@ -219,6 +217,7 @@ async def test_all_is_pinned(store: FakeStore, monkeypatch: pytest.MonkeyPatch) 
     store.pin("docker.io/a", *"abcde")
     budget = budget_of(store, 30)
     budget.start()
+    await in_time(lambda: store.walks == 1)
     await asyncio.sleep(0.1)
     assert store.walks == 1
     await budget.close()
