@@ -58,15 +58,15 @@ def test_a_fill_over_tls(start: Start, hub: Upstream, ca: Path, tls: bool) -> No
 @pytest.mark.parametrize("tls", [False, True], ids=["plain-clients", "tls-clients"])
 def test_a_slow_fill_over_tls(start: Start, hub: Upstream, ca: Path, tls: bool) -> None:
     """What has come goes on at once, not in large pieces now and then."""
-    data = DATA[: 4 * MIB]
+    data = DATA[: 2 * MIB]
     path = f"/v2/docker.io/some/app/blobs/{hub.put_blob('some/app', data).digest}"
-    hub.script.add("GET", "/blobs/", Fault(rate=4e6), ALWAYS)
+    hub.script.add("GET", "/blobs/", Fault(rate=1e6), ALWAYS)
     mirror = start({"docker.io": {"address": hub.url, "ca": str(ca)}}, tls=tls)
     done = download(mirror, path)
     assert done.digest == sha256(data)
     (fill,) = hub.requests("GET", "/blobs/")
-    assert done.first - fill.told.first < 0.3
-    assert done.last - fill.told.last < 0.3
+    assert done.first - fill.told.first < 1
+    assert done.last - fill.told.last < 1
 
 
 def test_system_trust_is_not_enough(start: Start, hub: Upstream) -> None:

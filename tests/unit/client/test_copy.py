@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,6 +18,7 @@ from lreg.oci.platform import Platform
 from lreg.oci.reference import Tag
 from tests.fakes.faults import ALWAYS, Fault, Reply
 from tests.fakes.upstream import Upstream
+from tests.support.processes import in_time
 from tests.unit.client.conftest import HASTE, NAME
 
 if TYPE_CHECKING:
@@ -216,16 +218,21 @@ async def test_foreign_layers(
     assert not upstream.requests("GET", layer["digest"])
 
 
-async def test_parallel(
-    upstream: Upstream, alpine: RemoteRepository, mine: RemoteRepository
-) -> None:
+async def test_parallel(upstream: Upstream, mine: RemoteRepository) -> None:
     """Layers move at the same time, as many as allowed."""
     upstream.put_image(NAME, "1", *LAYERS)
-    upstream.script.add("GET", "/blobs/", Fault(delay=0.2), times=9)
-    loop = asyncio.get_running_loop()
-    began = loop.time()
-    await copy_image(alpine, ONE, mine, ONE, options=Options(parallel=2))
-    assert 0.4 <= loop.time() - began < 0.8
+    go = threading.Event()
+    upstream.script.add("GET", "/blobs/", Fault(until=go), ALWAYS)
+    async with Registry(upstream.host, credentials=Only(None)) as registry:
+        patient = registry.repository(upstream.repository(NAME))
+        copying = asyncio.create_task(
+            copy_image(patient, ONE, mine, ONE, options=Options(parallel=2))
+        )
+        await in_time(lambda: len(upstream.requests("GET", "/blobs/")) == 2)
+        await asyncio.sleep(0.2)
+        assert len(upstream.requests("GET", "/blobs/")) == 2
+        go.set()
+        await copying
 
 
 async def test_everything_goes_wrong(

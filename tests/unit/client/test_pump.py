@@ -90,7 +90,7 @@ async def test_first_bytes_at_once(
     await pump(remote, sink)
     assert sink.data == BLOB
     (blob,) = far_end.requests("GET", BLOBS)
-    assert sink.times[0] - blob.told.first < 0.2
+    assert sink.times[0] < blob.told.last
     assert 10 <= len(sink.times) <= 300
 
 
