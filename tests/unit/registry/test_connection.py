@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import hashlib
 import os
 import socket
@@ -284,6 +285,30 @@ async def test_a_slow_reader_gets_everything_and_holds_nobody(tmp_path: Path) ->
             assert b"hello" in await asyncio.wait_for(talk(port, small), 20)
             answer = await reader.read()
         assert answer.partition(b"\r\n\r\n")[2] == b"[" + content + b"]"
+
+
+async def test_a_file_that_has_shrunk_closes_the_connection(tmp_path: Path) -> None:
+    """A client never waits for bytes that are gone: what is there comes, then the end."""
+    (tmp_path / "f").write_bytes(b"x" * 1000)
+    async with serving(file_app(tmp_path / "f", [(0, 3000)])) as (_, _, port):
+        answer = await talk(port, LAST)
+    assert answer.partition(b"\r\n\r\n")[2] == b"[" + b"x" * 1000
+
+
+async def test_files_go_out_where_pipes_are_small(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A user whose pipes may hold no more pages (pipe(7)) serves as well, if slower."""
+
+    def refused(*_: object) -> int:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr("lreg.registry.http.transfer.fcntl.fcntl", refused)
+    content = os.urandom(2 << 20)
+    (tmp_path / "f").write_bytes(content)
+    async with serving(file_app(tmp_path / "f", [(1, len(content) - 1)])) as (_, _, port):
+        answer = await talk(port, LAST)
+    assert answer.partition(b"\r\n\r\n")[2] == b"[" + content[1:] + b"]"
 
 
 async def test_leaving_in_the_middle_of_a_file_frees_it(tmp_path: Path) -> None:
