@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from lreg.oci.reference import Reference
 
 _REGISTRIES = ("registry", "hub", "imageRegistry", "registryUrl")
-_TAGS = ("tag", "imageTag", "version", "appVersion")
+_TAGS = ("tag", "imageTag", "newTag", "version", "appVersion")
 _DIGESTS = ("digest", "sha", "sha256", "imageDigest")
+# Where kubeadm's configurations have the registry of a part, and no image's name.
+_OF_KUBEADM = frozenset({"clusterConfiguration", "dns", "local"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,8 @@ def group_in(fields: Mapping[str, Tree], key: str, defaults: Defaults) -> Group 
     reference = joined(registry, name, tag, digest)
     if reference is None or not (tag or digest or ":" in name or defaults.values):
         return None
-    certain = given and ("image" in key.lower() or bool(registry) or reference.host is not None)
+    meant = "image" in key.lower() or bool(registry) or reference.host is not None
+    certain = given and meant and name_key in ("image", "repository")
     return Group(reference, name.line, frozenset(used - {""}), certain)
 
 
@@ -110,8 +113,22 @@ def _name_key(fields: Mapping[str, Tree], key: str, defaults: Defaults) -> str:
         return "image"
     if _text(fields, "repository"):
         return "repository"
-    named = defaults.values and defaults.registry and key.lower().endswith("image")
-    return "name" if named and _text(fields, "name") else ""
+    if _text(fields, "imageRepository") and key not in _OF_KUBEADM:
+        return "imageRepository"
+    if key == "images" and _text(fields, "newName"):
+        return "newName"
+    return "name" if _is_named(fields, key, defaults) else ""
+
+
+def _is_named(fields: Mapping[str, Tree], key: str, defaults: Defaults) -> bool:
+    """Return whether `name` is that of an image."""
+    name = _text(fields, "name")
+    if key == "images":
+        # As kustomizations have what they put in its place.
+        return bool(name) and any(_text(fields, each) for each in ("newTag", "digest"))
+    has_version = "/" in name and bool(_first(fields, (*_TAGS, *_DIGESTS))[0])
+    given = bool(defaults.values and defaults.registry) or has_version
+    return bool(name) and given and key.lower().endswith("image")
 
 
 def with_version(reference: Reference, fields: Mapping[str, Tree]) -> Reference:

@@ -20,6 +20,11 @@ _KEYED = re.compile(
     r"image([\w.-]{0,60})[\"']?[ \t]{0,4}[:=][ \t]{0,4}[\"']?([A-Za-z0-9][\w./:@-]{0,400})",
     re.IGNORECASE,
 )
+# In the words of a command: `--worker-image x`.
+_OPTION = re.compile(
+    r"(?<!\S)--?[A-Za-z][\w-]{0,60}image([\w-]{0,30})[ \t]{1,4}[\"']?([A-Za-z0-9][\w./:@-]{0,400})",
+    re.IGNORECASE,
+)
 # Keys about images whose values are none.
 _ABOUT = re.compile(
     r"polic|secret|registr|repo(?!rter)|tag|version|prefix|suffix|digest|sha|arch|size|type|format"
@@ -56,10 +61,13 @@ def is_template(text: str) -> bool:
 
 
 def names_image(key: str) -> bool:
-    """Return whether the value of a key should be an image: `sidecarImage`, `--x-image`, `A_IMAGE`.
+    """Return whether the value of a key should be an image: `sidecarImage`, `--x-image`, `A_IMG`.
 
     Not `imagePullPolicy`, `IMAGE_TAG` and such.
     """
+    # The second is what operators under OLM get their images by.
+    if key.endswith("_IMG") or key.startswith("RELATED_IMAGE_"):
+        return True
     before, word, after = key.lower().rpartition("image")
     return bool(word) and not _ABOUT.search(after) and not before.endswith(("gc-", "pull"))
 
@@ -67,11 +75,11 @@ def names_image(key: str) -> bool:
 def images_in(text: str) -> Iterator[tuple[int, Reference]]:
     """Yield what looks like an image in any text, with the offset where it begins.
 
-    That is a name with a host and a tag or digest anywhere; after a key such as `--image=` or
-    `FOO_IMAGE=` also one with either.
+    That is a name with a host and a tag or digest anywhere; after a key such as `--image=`,
+    `--image ` or `FOO_IMAGE=` also one with either.
     """
     keyed: set[int] = set()
-    for match in _KEYED.finditer(text):
+    for match in (*_KEYED.finditer(text), *_OPTION.finditer(text)):
         reference = as_image(match[2].rstrip(".:"))
         if not _ABOUT.search(match[1]) and reference and is_explicit(reference):
             keyed.add(match.start(2))

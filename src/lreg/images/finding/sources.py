@@ -6,11 +6,11 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lreg.errors import LregError
+from lreg.errors import LregError, UsageError
 from lreg.images.finding import cluster as clusters
 from lreg.images.finding import helm, kubeadm, kustomize, overlays
 from lreg.images.finding.compose import read_compose, read_env, services_of
-from lreg.images.finding.files import decoded, read_text, walk
+from lreg.images.finding.files import MAX_FILE, decoded, read_text, walk
 from lreg.images.finding.found import Findings, Place
 from lreg.images.finding.manifests import Manifests
 from lreg.images.finding.trees import documents
@@ -60,7 +60,7 @@ def find(sources: Sources, environ: Mapping[str, str]) -> Findings:
     paths = [None if name == STDIN else overlays.locate(name, environ) for name in sources.names]
     for path in paths:
         if path is None:
-            finder.text(decoded(sys.stdin.buffer.read()), "stdin")
+            finder.text(_standard_input(), "stdin")
         elif path.is_dir():
             finder.folder(path)
         else:
@@ -71,6 +71,13 @@ def find(sources: Sources, environ: Mapping[str, str]) -> Findings:
     if sources.cluster:
         finder.findings.include(clusters.find(sources.cluster))
     return finder.findings
+
+
+def _standard_input() -> str:
+    # Python has none where whoever started it closed it.
+    if sys.stdin is None:
+        raise UsageError("stdin is closed: give a file, or the manifests on stdin")
+    return decoded(sys.stdin.buffer.read(MAX_FILE + 1))
 
 
 class Finder:
