@@ -175,13 +175,15 @@ class Authorizer:
 
     async def _fetch(self, scope: Scope, challenge: Challenge) -> _Token:
         realm = challenge.parameters.get("realm", "")
-        if not trusted_realm(realm, self._registry, insecure=self._insecure):
+        credentials = await self._credentials(scope.repository)
+        # Who has none gives nothing away by asking the registry itself in the clear.
+        insecure = self._insecure or credentials is None
+        if not trusted_realm(realm, self._registry, insecure=insecure):
             raise Unauthorized(
                 f"{self._host} asks to fetch tokens from {realm!r:.200}: refused, because that is "
-                "not an https address; --insecure lets it name its own in plain HTTP"
+                "not an https address; --insecure sends it your login in plain HTTP"
             )
         service = challenge.parameters.get("service", "")
-        credentials = await self._credentials(scope.repository)
         status, body = await self._ask_realm(realm, service, scope, credentials)
         if status in _REFUSED and credentials:
             # A password may have been changed, or have been for some hours only.

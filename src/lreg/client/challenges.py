@@ -56,7 +56,8 @@ def trusted_realm(realm: str, registry: str, *, insecure: bool) -> bool:
 
     The token specification lets a registry name any realm, usually on another host. Over https a
     certificate vouches for who named it, and the realm must be https too. A registry that is
-    spoken to in the clear may name itself, this machine, or an https realm.
+    spoken to in the clear may name an https realm, this machine if it is on it, and with `insecure`
+    itself.
     """
     try:
         to, by = urlsplit(joined(registry, realm)), urlsplit(registry)

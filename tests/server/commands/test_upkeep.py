@@ -198,7 +198,10 @@ def test_malformed_call(lreg_here: Lreg, path: str, body: bytes, says: str) -> N
 
 @pytest.mark.client("namespaces")
 def test_a_login_is_needed(namespace: Namespace, tmp_path: Path) -> None:
-    """Where writing needs a login so does all that only lreg tells; `ls` then lists names alone."""
+    """Where writing needs a login so does all that only lreg tells; `ls` then lists names alone.
+
+    Over plain HTTP a login is shown with `--insecure` only; without one nothing has to be said.
+    """
     before = start_lreg(tmp_path)
     with before.wire() as wire:
         wire.push("some/app", hello("login"), "v1")
@@ -208,7 +211,7 @@ def test_a_login_is_needed(namespace: Namespace, tmp_path: Path) -> None:
 
     def lreg(*arguments: str) -> Said:
         env = clean_environment(tmp_path, LOCAL_REGISTRY=running.url)
-        command = [*namespace.prefix, sys.executable, "-m", "lreg", *arguments, "--insecure"]
+        command = [*namespace.prefix, sys.executable, "-m", "lreg", *arguments]
         return attempt(*command, env=env, cwd=tmp_path)
 
     try:
@@ -235,11 +238,14 @@ def test_a_login_is_needed(namespace: Namespace, tmp_path: Path) -> None:
         config = {"auths": {running.host: {"auth": login}}}
         (tmp_path / ".docker").mkdir()
         (tmp_path / ".docker" / "config.json").write_text(json.dumps(config))
-        assert lreg("pin", "a").code == 4
         said = lreg("ls")
+        assert (said.code, said.out, said.err.count("\n")) == (5, "", 1), said
+        assert "--insecure" in said.err
+        assert lreg("pin", "a", "--insecure").code == 4
+        said = lreg("ls", "--insecure")
         assert (said.code, said.err) == (0, "")
         assert said.out.split()[:2] == ["some/app:v1", "pushed,"]
         for asks in (("du",), ("pulled",), ("upstream", "ls")):
-            assert lreg(*asks).code == 0
+            assert lreg(*asks, "--insecure").code == 0
     finally:
         running.stop()
