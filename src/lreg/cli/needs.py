@@ -31,6 +31,7 @@ def source_options(function: F) -> F:
         *args: Any,
         path: tuple[str, ...],
         values: tuple[Path, ...],
+        settings: tuple[str, ...],
         kubeadm: str,
         cluster: bool,
         kubeconfig: Path | None,
@@ -39,11 +40,13 @@ def source_options(function: F) -> F:
         **options: Any,
     ) -> Any:
         from lreg.images.finding.cluster import Cluster  # noqa: PLC0415 -- `--help` needs no YAML
+        from lreg.images.finding.helm import Values  # noqa: PLC0415
         from lreg.images.finding.sources import Sources  # noqa: PLC0415
 
         asked = Cluster(kubeconfig, context) if cluster or kubeconfig or context else None
+        given = Values(values, settings)
         return function(
-            *args, sources=Sources(path, values, kubeadm, asked, not no_render), **options
+            *args, sources=Sources(path, given, kubeadm, asked, not no_render), **options
         )
 
     decorated: Any = wrapped
@@ -60,6 +63,13 @@ _OPTIONS = (
         type=click.Path(path_type=Path, exists=True, dir_okay=False),
         metavar="FILE",
         help="Values for the Helm charts; may be given again.",
+    ),
+    click.option(
+        "--set",
+        "settings",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="A value for the Helm charts, as of `helm --set`; may be given again.",
     ),
     click.option(
         "--kubeadm",

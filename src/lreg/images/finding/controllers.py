@@ -20,7 +20,6 @@ KINDS = frozenset(
         *("Application", "ApplicationSet", "Bundle"),
     }
 )
-_MAX_FOLDERS = 50
 
 
 def chart_in(fields: Mapping[str, Tree]) -> str:
@@ -50,16 +49,3 @@ def parameters(items: Iterable[Tree]) -> dict[str, Text]:
             return {}
         found[name] = value
     return found
-
-
-def nested(values: Mapping[str, Text]) -> dict[str, Tree]:
-    """Return values that are set by their ways as the tree that they make together."""
-    tree: dict[str, Tree] = {}
-    for name, value in values.items():
-        *folders, last = name.split(".", _MAX_FOLDERS)
-        at = tree
-        for folder in folders:
-            below = at.setdefault(folder, {})
-            at = below if isinstance(below, dict) else {}
-        at[last] = value
-    return tree

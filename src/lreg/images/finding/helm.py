@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import re
 import tarfile
 import zlib
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from lreg.images.finding.manifests import Manifests
 from lreg.images.finding.names import images_in
 from lreg.images.finding.programs import output_of, program
 from lreg.images.finding.templates import rendered
-from lreg.images.finding.trees import Text, parse
+from lreg.images.finding.trees import Text, nested, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -32,6 +33,7 @@ _PACKED = (".tgz", ".tar.gz")
 _LARGE = "the chart holds more than any chart"
 # What is no template, nor read by one.
 _ASIDE = frozenset({"charts", "crds", "tests", "ci"})
+_COMMA = re.compile(r"(?<!\\),")
 _TEXTS = (".yaml", ".yml", ".tpl", ".txt", ".json")
 
 
@@ -40,12 +42,49 @@ def is_chart(path: Path) -> bool:
     return (path / "Chart.yaml").is_file() or (path.name.endswith(_PACKED) and path.is_file())
 
 
-def find(path: Path, values: Sequence[Path] = ()) -> Findings:
+@dataclass(frozen=True, slots=True)
+class Values:
+    """What is to replace values of a chart.
+
+    Attributes:
+        files: with values, the later ones over the others.
+        settings: `key.of.it=value`, several after commas, over the files (Helm, "--set").
+    """
+
+    files: Sequence[Path] = ()
+    settings: Sequence[str] = ()
+
+    def tree(self) -> Tree:
+        """Return them; raise UsageError for a setting that only Helm itself can make out."""
+        tree: Tree = {}
+        for file in self.files:
+            tree = _merged(tree, parse(read_text(file)) or {})
+        return _merged(tree, nested(dict(map(_setting, self._each()))))
+
+    def _each(self) -> Iterator[str]:
+        for settings in self.settings:
+            yield from filter(None, _COMMA.split(settings))
+
+
+def _setting(text: str) -> tuple[str, Text]:
+    key, sign, value = text.partition("=")
+    if not sign or not key or re.search(r"[][{}\\]", text):
+        raise UsageError(
+            f"--set {text!r:.200} is not KEY=VALUE, or needs helm, which is not here or can't: "
+            "--values takes a file"
+        )
+    return key, Text(value)
+
+
+NO_VALUES = Values()
+
+
+def find(path: Path, values: Values = NO_VALUES) -> Findings:
     """Return the images of a chart, all guessed where there is no helm, or it can't.
 
     Args:
         path: its folder, or its archive.
-        values: files with values that replace the chart's.
+        values: what replaces the chart's.
 
     Raises:
         LregError: it can't be read.
@@ -53,8 +92,9 @@ def find(path: Path, values: Sequence[Path] = ()) -> Findings:
     helm = program("helm")
     if helm is None:
         return read(path, values)
-    argv = [helm, "template", "chart", str(path)]
-    argv += [f"--values={file}" for file in values]
+    argv = [helm, "template", "chart", str(path), "--include-crds"]
+    argv += [f"--values={file}" for file in values.files]
+    argv += [f"--set={setting}" for setting in values.settings]
     try:
         made = output_of(argv)
     except LregError as error:
@@ -66,15 +106,12 @@ def find(path: Path, values: Sequence[Path] = ()) -> Findings:
     return findings
 
 
-def read(path: Path, values: Sequence[Path] = ()) -> Findings:
+def read(path: Path, values: Values = NO_VALUES) -> Findings:
     """Return the images of a chart, all guessed, without helm; as `find` takes it and raises."""
     findings = Findings()
     found = _of_folder(path, findings) if path.is_dir() else _of_archive(path.read_bytes())
     files = dict(found)
-    own: Tree = {}
-    for file in values:
-        own = _merged(own, parse(read_text(file)) or {})
-    _Chart(findings, str(path), files).read(own)
+    _Chart(findings, str(path), files).read(values.tree())
     return findings
 
 

@@ -18,7 +18,7 @@ from lreg.images.finding.names import (
     is_template,
     names_image,
 )
-from lreg.images.finding.trees import Document, Text, Tree, documents
+from lreg.images.finding.trees import Document, Text, Tree, documents, nested
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -197,7 +197,7 @@ class Manifests:
 
     def _values_set(self, values: Mapping[str, Text], here: Here) -> None:
         if values:
-            tree = controllers.nested(values)
+            tree = nested(values)
             self._kept.append(tree)
             self._visit(tree, here)
 

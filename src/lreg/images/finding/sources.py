@@ -12,6 +12,7 @@ from lreg.images.finding import helm, kubeadm, kustomize, overlays
 from lreg.images.finding.compose import read_compose, read_env, services_of
 from lreg.images.finding.files import MAX_FILE, decoded, read_text, walk
 from lreg.images.finding.found import Findings, Place
+from lreg.images.finding.helm import NO_VALUES
 from lreg.images.finding.manifests import Manifests
 from lreg.images.finding.trees import documents
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lreg.images.finding.cluster import Cluster
+    from lreg.images.finding.helm import Values
     from lreg.images.finding.kustomize import Kustomization
 
 _MANIFESTS = (".yaml", ".yml", ".json")
@@ -32,14 +34,14 @@ class Sources:
 
     Attributes:
         names: files, folders, charts, overlays by name; "-" is what stdin says.
-        values: files with values for the charts.
+        values: what replaces values of the charts.
         kubernetes: the version whose kubeadm images are wanted, or "".
         cluster: a cluster to ask, or None.
         render: whether kustomize and helm may render what they know best, if they are here.
     """
 
     names: tuple[str, ...] = ()
-    values: tuple[Path, ...] = ()
+    values: Values = NO_VALUES
     kubernetes: str = ""
     cluster: Cluster | None = None
     render: bool = True
@@ -84,7 +86,7 @@ class Finder:
     """Finds images in files and folders.
 
     Args:
-        values: files with values for charts.
+        values: what replaces values of charts.
         environ: what variables of compose files mean, before their .env.
         render: whether kustomize and helm may be run.
 
@@ -92,9 +94,7 @@ class Finder:
         findings: what was found so far.
     """
 
-    def __init__(
-        self, values: tuple[Path, ...], environ: Mapping[str, str], *, render: bool = True
-    ) -> None:
+    def __init__(self, values: Values, environ: Mapping[str, str], *, render: bool = True) -> None:
         self.findings = Findings()
         self._values = values
         self._environ = environ

@@ -20,7 +20,7 @@ from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
 from lreg.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from ruamel.yaml.nodes import Node
 
@@ -30,6 +30,7 @@ MAX_DOCUMENT = 2 << 20
 # Of one file, so many characters are parsed.
 _MAX_PARSED = 8 * MAX_DOCUMENT
 _MAX_MERGED = 100_000
+_MAX_FOLDERS = 50
 # The parser's time for a line grows with the square of what is open in it.
 _MAX_OPEN = 100
 _BRACKET = re.compile(r"[\[\]{}\n]")
@@ -166,6 +167,19 @@ def of_plain(value: object) -> Tree:
     if value is None:
         return Text("")
     return Text(json.dumps(value) if isinstance(value, bool) else str(value))
+
+
+def nested(values: Mapping[str, Text]) -> dict[str, Tree]:
+    """Return values that are set by their ways as the tree that they make together."""
+    tree: dict[str, Tree] = {}
+    for name, value in values.items():
+        *folders, last = name.split(".", _MAX_FOLDERS)
+        at = tree
+        for folder in folders:
+            below = at.setdefault(folder, {})
+            at = below if isinstance(below, dict) else {}
+        at[last] = value
+    return tree
 
 
 def _json(text: str) -> Tree | None:

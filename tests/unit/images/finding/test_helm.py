@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import gzip
 import io
-import os
 import tarfile
 from typing import TYPE_CHECKING
 
 import pytest
 
+from lreg.images.finding.helm import Values
 from lreg.images.finding.sources import Sources, find
 from lreg.images.finding.templates import UNKNOWN, rendered
 from lreg.images.finding.trees import parse
 from tests.unit.images.finding.conftest import write
-from tests.unit.images.finding.test_manifests import POD
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -129,7 +128,7 @@ def test_own_values(tmp_path: Path) -> None:
     write(tmp_path / "web", CHART)
     own = tmp_path / "own.yaml"
     own.write_text("image: {tag: '8'}\nsub: {image: {tag: '56'}}\nglobal: {x: y}\n")
-    needs = find(Sources((str(tmp_path / "web"),), values=(own,)), {}).needs()
+    needs = find(Sources((str(tmp_path / "web"),), values=Values((own,))), {}).needs()
     assert {"quay.io/org/web:8", "quay.io/org/sub:56"} <= {need.image for need in needs}
 
 
@@ -142,7 +141,7 @@ def test_values_of_aliases(tmp_path: Path) -> None:
     write(tmp_path / "chart", {"Chart.yaml": "name: x\n", "values.yaml": bomb})
     own = tmp_path / "own.yaml"
     own.write_text(bomb.replace("x/y", "x/z"))
-    (need,) = find(Sources((str(tmp_path / "chart"),), values=(own,)), {}).needs()
+    (need,) = find(Sources((str(tmp_path / "chart"),), values=Values((own,))), {}).needs()
     assert need.image == "docker.io/x/z:latest"
 
 
@@ -238,35 +237,15 @@ def test_expressions(line: str, result: str) -> None:
     assert rendered(f"<{line}>", VALUES, META) == f"<{result}>"
 
 
-RENDER = """\
-#! /bin/sh
-here=$(dirname $0)/..
-test "$1 $3" = "template $(dirname $(dirname $0))/web" || exit 9
-if test "$4" = "--values=$(dirname $(dirname $0))/own.yaml"; then
-  cat $here/pod.yaml
-else
-  echo "walk.go: found a link" >&2
-  echo "Error: no values" >&2
-  exit 1
-fi
-"""
-
-
-def test_what_helm_renders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where helm is here, what it renders with the values that are given is needed, and sure.
-
-    Where it can't, that is said in its words, and the chart is read as it stands.
-    """
-    write(tmp_path / "web", CHART)
-    program = tmp_path / "bin/helm"
-    pod = POD.format(name="p", image="quay.io/org/rendered:1")
-    write(tmp_path, {"own.yaml": "a: b\n", "bin/helm": RENDER, "pod.yaml": pod})
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
-    sources = Sources((str(tmp_path / "web"),), values=(tmp_path / "own.yaml",))
-    (need,) = find(sources, {}).needs()
-    assert (need.image, need.sure) == ("quay.io/org/rendered:1", True)
-    findings = find(Sources((str(tmp_path / "web"),)), {})
-    assert {need.image for need in findings.needs()} == IMAGES
-    (problem,) = findings.problems
-    assert problem.why == "it is read as it stands: helm failed: Error: no values"
+@pytest.mark.usefixtures("no_programs")
+def test_settings(tmp_path: Path) -> None:
+    """`--set` stands over the files with values; what only Helm can make out is refused."""
+    chart = str(write(tmp_path / "web", CHART))
+    own = tmp_path / "own.yaml"
+    own.write_text("image: {tag: '8'}\nplain: {version: '4'}\n")
+    settings = ("image.tag=9,sub.image.tag=57", "plain.name=quay.io/org/other")
+    needs = find(Sources((chart,), values=Values((own,), settings)), {}).needs()
+    names = {"quay.io/org/web:9", "quay.io/org/sub:57", "quay.io/org/other:4"}
+    assert names <= {need.image for need in needs}
+    (problem,) = find(Sources((chart,), values=Values((), ("list[0]=x",))), {}).problems
+    assert "--set 'list[0]=x'" in problem.why
