@@ -192,9 +192,14 @@ monitor_cgroup = "pod"
 
 
 class Docker(Installed):
-    """Debian's dockerd."""
+    """Debian's dockerd.
+
+    Attributes:
+        flags: with which it is started besides.
+    """
 
     title, client, name = "Docker 20.10", "docker", "docker"
+    flags: tuple[str, ...] = ("--bridge=none", "--iptables=false")
 
     @property
     def version(self) -> str:
@@ -203,7 +208,7 @@ class Docker(Installed):
 
     def restart(self) -> None:
         """See Installed."""
-        self._start(("docker", "version"), "dockerd", "--bridge=none", "--iptables=false")
+        self._start(("docker", "version"), "dockerd", *self.flags)
 
     def pull(self, image: str) -> str:
         """See Installed."""

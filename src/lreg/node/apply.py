@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from lreg.errors import LregError
 from lreg.node import placing, record
+from lreg.node.overruled import obstacles
 from lreg.node.placing import Change
 from lreg.node.preparing import prepare
 from lreg.node.record import FOLDER, ORIGINALS, STATE, Kept, Record
@@ -38,13 +39,25 @@ def apply(root: Root, name: str, applied: Applied, shown: Callable[[Prepared], N
         What was done.
 
     Raises:
-        LregError: it can't be done, and nothing has changed; or only `undo` can help, and it says
-            so.
+        LregError: it can't be done, or would do nothing, and nothing has changed; or only `undo`
+            can help, and it says so.
     """
     with changing(root) as old:
-        prepared = prepare(root, old, old.runtimes | {name: applied})
+        prepared = _prepared(root, old, name, applied)
         shown(prepared)
         commit(root, prepared)
+    return prepared
+
+
+def planned(root: Root, name: str, applied: Applied) -> Prepared:
+    """Return what `apply` would do; see there."""
+    return _prepared(root, record.load(root), name, applied)
+
+
+def _prepared(root: Root, old: Record, name: str, applied: Applied) -> Prepared:
+    prepared = prepare(root, old, old.runtimes | {name: applied})
+    for each in obstacles(name, applied.files, root):
+        raise LregError(f"{each.said}: {each.mend}, then apply again")
     return prepared
 
 

@@ -18,6 +18,12 @@ class Root:
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.folder = os.path.abspath(folder)
 
+    @property
+    def home(self) -> str:
+        """The home folder of who is at work: on another machine's root that is root's."""
+        own = os.path.expanduser("~") if self.folder == "/" else "/root"
+        return own.lstrip("/")
+
     def absolute(self, path: str) -> str:
         """Return where `path` lies on this machine; links in it are not followed."""
         return os.path.join(self.folder, path)

@@ -187,6 +187,27 @@ def test_mirrors_get_one_more(tmp_path: Path) -> None:
     assert not (tmp_path / CERTS[1:]).exists()
 
 
+CONFIGS = (
+    f'version = 2\n[plugins."{CRI_1}".registry.configs."corp:5000".tls]\n'
+    "insecure_skip_verify = true # ours\n"
+)
+
+
+def test_tls_in_configs(tmp_path: Path) -> None:
+    """Where an old containerd has a `tls` in `configs` it gets mirrors: a folder would break it."""
+    tell(tmp_path, {CONFIG: CONFIGS})
+    registry = plugins(tmp_path)[CRI_1]["registry"]
+    assert registry["mirrors"]["docker.io"]["endpoint"] == ["https://10.0.0.1:5000"]
+    assert registry["configs"]["corp:5000"] == {"tls": {"insecure_skip_verify": True}}
+    assert "config_path" not in registry
+
+
+def test_tls_in_configs_of_containerd_2(tmp_path: Path) -> None:
+    """Containerd 2.x takes a folder beside such a `tls`."""
+    tell(tmp_path, {CONFIG: CONFIGS}, "2.3.4")
+    assert plugins(tmp_path)[CRI_1]["registry"]["config_path"] == CERTS
+
+
 def test_mirrors_of_all_hosts(tmp_path: Path) -> None:
     """The mirrors of all hosts, which ours of one host hides, are asked after it."""
     tell(tmp_path, {CONFIG: MIRRORS.replace("docker.io", "*")})

@@ -40,9 +40,8 @@ def command(
     that is printed.
     """
     from lreg.node import record  # noqa: PLC0415 -- `--help` needs none of it
-    from lreg.node.apply import apply  # noqa: PLC0415
+    from lreg.node.apply import apply, planned  # noqa: PLC0415
     from lreg.node.installed import installed_version  # noqa: PLC0415
-    from lreg.node.preparing import prepare  # noqa: PLC0415
     from lreg.node.rooted import Root  # noqa: PLC0415
     from lreg.node.runtimes import files_for, runtime_named  # noqa: PLC0415
 
@@ -58,8 +57,7 @@ def command(
     applied = record.Applied(plan, files_for(runtime, plan))
     node = Root(root)
     if dry_run:
-        old = record.load(node)
-        prepared = prepare(node, old, old.runtimes | {runtime: applied})
+        prepared = planned(node, runtime, applied)
         changing.show(prepared, node, as_json=as_json)
     else:
         prepared = apply(

@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Any
 from lreg.errors import LregError
 from lreg.node.doctor import hosts_toml
 from lreg.node.emitters.forms import at_least
+from lreg.node.merging import containerd
 from lreg.node.merging.documents import meaning
+from lreg.node.merging.draft import Draft
 from lreg.node.plan import Merge
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from lreg.node.plan import NodePlan
     from lreg.node.rooted import Root
 
-_CONFIG = "etc/containerd/config.toml"
 # The CRI plugin by its names in config.toml of version 1, 2 and 3.
 _PLUGINS = ("cri", "io.containerd.grpc.v1.cri", "io.containerd.cri.v1.images")
 _K3S_FOLDERS = {
@@ -29,26 +30,31 @@ def troubles(plan: NodePlan, root: Root) -> Iterator[str]:
     """Yield what keeps containerd from asking the registry; see `hosts_toml.troubles`."""
     try:
         tables = list(_registries(root, plan))
-    except (LregError, UnicodeDecodeError) as error:
+    except LregError as error:
         yield str(error)
         return
-    folder = ""
-    for path, table in tables:
-        folder = table.get("config_path") or folder
-        if table.get("config_path") and table.get("mirrors"):
-            yield (f"/{path}: `mirrors` beside `config_path` switches off all of CRI: take one out")
-            return
-    if not folder:
-        if not any(table.get("mirrors") for _, table in tables):
-            yield f"/{_CONFIG} sets no config_path for CRI: containerd reads no hosts.toml"
-        return
-    if ":" in folder:
+    folder = next((path for _, table in tables[::-1] if (path := table.get("config_path"))), "")
+    older = next((path for path, table in tables if _is_older(table, plan)), "")
+    if folder and older:
+        yield (
+            f"/{older}: `mirrors`, or `tls` in `configs`, beside `config_path` switches off all "
+            "of CRI: take one out"
+        )
+    elif not folder and not older:
+        yield f"/{containerd.PATH} sets no config_path for CRI: containerd reads no hosts.toml"
+    elif ":" in folder:
         yield (
             f"config_path is the list {folder}: containerd 2.x takes a list for one folder where "
             "it pulls by its transfer service: name one folder"
         )
-        return
-    yield from hosts_toml.troubles(folder.lstrip("/"), plan, root)
+    elif folder:
+        yield from hosts_toml.troubles(folder.lstrip("/"), plan, root)
+
+
+def _is_older(table: Mapping[str, Any], plan: NodePlan) -> bool:
+    """Return whether a table of registries has settings beside which there can't be a folder."""
+    tls = any("tls" in each for each in table.get("configs", {}).values())
+    return bool(table.get("mirrors")) or (tls and at_least(plan.version, 2) is False)
 
 
 def k3s_troubles(name: str, plan: NodePlan, root: Root) -> Iterator[str]:
@@ -57,6 +63,7 @@ def k3s_troubles(name: str, plan: NodePlan, root: Root) -> Iterator[str]:
     It reads what k3s makes of registries.yaml when it starts.
     """
     folder = _K3S_FOLDERS[name]
+    yield from _of_rendered(f"{os.path.dirname(folder)}/config.toml", name, root)
     if not root.exists(root.resolve(folder)):
         yield f"/{folder} is not there: {name} makes it at its next start"
         return
@@ -64,16 +71,24 @@ def k3s_troubles(name: str, plan: NodePlan, root: Root) -> Iterator[str]:
         yield f"{trouble}; {name} makes that file of registries.yaml at its next start"
 
 
+def _of_rendered(path: str, name: str, root: Root) -> Iterator[str]:
+    try:
+        values = meaning(Draft(root, {}).read(path) or "", Merge.TOML, f"/{path}")
+    except LregError as error:
+        yield str(error)
+        return
+    registry = (_cri(values) or {}).get("registry", {})
+    if values and not registry.get("config_path") and not registry.get("mirrors"):
+        yield f"/{path}, as {name} made it, has no registries: see config.toml.tmpl beside it"
+
+
 def _registries(root: Root, plan: NodePlan) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield CRI's `registry` tables that count, with their files, those that win last."""
-    main = _values(root, _CONFIG)
-    found = [(_CONFIG, main)]
-    for pattern in main.get("imports", []):
-        absolute = os.path.join("/", os.path.dirname(_CONFIG), pattern)
-        found += [(path, _values(root, path)) for path in root.glob(absolute)]
-    whole = [(path, cri) for path, values in found if (cri := _cri(values)) is not None]
+    is_new = at_least(plan.version, 2)
+    chain = containerd.chain_of(Draft(root, {}), {"version": 3 if is_new else 2})
+    whole = [(path, cri) for path, values in chain.items() if (cri := _cri(values)) is not None]
     # An import of 1.x replaces the whole table of the plugin; 2.x brings tables together.
-    for path, cri in whole if at_least(plan.version, 2) else whole[-1:]:
+    for path, cri in whole if is_new else whole[-1:]:
         yield path, cri.get("registry", {})
 
 
@@ -82,8 +97,3 @@ def _cri(values: dict[str, Any]) -> dict[str, Any] | None:
     there = [plugins[name] for name in _PLUGINS if isinstance(plugins.get(name), dict)]
     # 2.x has the images' part of CRI in a plugin of its own.
     return next((each for each in there if "registry" in each), next(iter(there), None))
-
-
-def _values(root: Root, path: str) -> dict[str, Any]:
-    content = root.read(root.resolve(path)) or b""
-    return meaning(content.decode(), Merge.TOML, f"/{path}")

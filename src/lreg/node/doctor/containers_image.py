@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from lreg.errors import LregError
+from lreg.node.emitters.containers_image import searched
+from lreg.node.emitters.forms import at_least
+from lreg.node.merging import crio
+from lreg.node.merging.containers_image import MAIN, drop_ins
 from lreg.node.merging.documents import meaning
+from lreg.node.merging.draft import Draft
 from lreg.node.plan import Mechanism, Merge
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from lreg.node.plan import NodePlan
     from lreg.node.rooted import Root
 
-_MAIN = "etc/containers/registries.conf"
-_DROP_INS = "etc/containers/registries.conf.d/*.conf"
-_KEYS_2 = ("registry", "unqualified-search-registries")
+_SEARCH = "unqualified-search-registries"
+_KEYS_2 = ("registry", _SEARCH)
+# What podman, skopeo and buildah take for the path of the main file.
+_VARIABLES = ("CONTAINERS_REGISTRIES_CONF", "REGISTRIES_CONFIG_PATH")
 
 
 def troubles(plan: NodePlan, root: Root) -> Iterator[str]:
@@ -26,8 +33,32 @@ def troubles(plan: NodePlan, root: Root) -> Iterator[str]:
         plan: what they are to be told.
         root: the node's.
     """
+    given = (os.environ[name] for name in _VARIABLES if os.environ.get(name))
+    yield from _of_registries(plan, root, next(given, MAIN).lstrip("/"), searched(plan))
+
+
+def crio_troubles(plan: NodePlan, root: Root) -> Iterator[str]:
+    """Yield what keeps CRI-O from it; see `troubles`.
+
+    Before 1.21 it is told in crio.conf where a name without a registry is looked for.
+    """
+    if at_least(plan.version, 1, 21) is False:
+        yield from _of_registries(plan, root, MAIN, [])
+        return
+    try:
+        path, mode = crio.last_words(Draft(root, {})).get("short_name_mode", ("", "disabled"))
+    except LregError as error:
+        yield f"CRI-O does not start: {error}"
+        return
+    if mode != "disabled":
+        yield f"/{path}: short_name_mode is {mode!r}: names without a registry are refused"
+    yield from _of_registries(plan, root, MAIN, searched(plan))
+
+
+def _of_registries(plan: NodePlan, root: Root, main: str, wanted: Sequence[str]) -> Iterator[str]:
     registries: dict[str, Mapping[str, Any]] = {}
-    for path in (_MAIN, *root.glob(_DROP_INS)):
+    searches: tuple[str, Any] = ("", [])
+    for path in (main, *(each for some in drop_ins(root.home) for each in root.glob(some))):
         try:
             content = root.read(root.resolve(path)) or b""
             values = meaning(content.decode(), Merge.TOML, f"/{path}")
@@ -38,19 +69,19 @@ def troubles(plan: NodePlan, root: Root) -> Iterator[str]:
             yield f"/{path}: {trouble}"
         for each in _tables(values, "registry"):
             registries[str(each.get("prefix") or each.get("location"))] = each
-    if plan.mechanism is Mechanism.MIRROR:
-        for host in plan.upstreams:
-            yield from _of_upstream(host, registries.get(host, {}), plan)
-    elif plan.mechanism is Mechanism.SPOOF_HTTP:
-        for host in plan.upstreams:
-            if not registries.get(host, {}).get("insecure"):
-                yield f"{host} is not `insecure` in registries.conf: it is asked in TLS only"
+        if _SEARCH in values:
+            searches = path, values[_SEARCH]
+    for host in plan.upstreams:
+        yield from _of_upstream(host, registries.get(host, {}), plan)
+    path, found = searches
+    if wanted and (not isinstance(found, list) or found[:1] != [wanted[0]]):
+        yield f"/{path or main}: {wanted[0]} is not the first of {_SEARCH}"
 
 
 def _of_file(values: Mapping[str, Any]) -> Iterator[str]:
     if "registries" in values and any(key in values for key in _KEYS_2):
         yield "[registries.…] (version 1) beside [[registry]] (version 2): every pull fails"
-    locations = [*values.get("unqualified-search-registries", ())]
+    locations = [*values.get(_SEARCH, ())]
     known: dict[str, Mapping[str, Any]] = {}
     for each in _tables(values, "registry"):
         locations += [each.get("location", ""), each.get("prefix", "")]
@@ -67,6 +98,13 @@ def _of_file(values: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _of_upstream(host: str, registry: Mapping[str, Any], plan: NodePlan) -> Iterator[str]:
+    if plan.mechanism is Mechanism.MIRROR:
+        yield from _of_mirror(host, registry, plan)
+    elif plan.mechanism is Mechanism.SPOOF_HTTP and not registry.get("insecure"):
+        yield f"{host} is not `insecure` in registries.conf: it is asked in TLS only"
+
+
+def _of_mirror(host: str, registry: Mapping[str, Any], plan: NodePlan) -> Iterator[str]:
     mirrors = _tables(registry, "mirror")
     where = (plan.endpoint.image_host, plan.endpoint.authority)
     ours = [each for each in mirrors if str(each.get("location", "")).partition("/")[0] in where]

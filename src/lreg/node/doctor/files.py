@@ -9,6 +9,7 @@ from lreg.errors import LregError, UsageError
 from lreg.node import record
 from lreg.node.doctor import containerd, containers_image, docker
 from lreg.node.doctor.finding import Finding, bad, good
+from lreg.node.overruled import obstacles
 from lreg.node.preparing import prepare
 from lreg.node.runtimes import RUNTIMES, files_for
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 K3S = frozenset({"k3s", "rke2"})
 _READERS = {
     "containerd": containerd.troubles,
-    "crio": containers_image.troubles,
+    "crio": containers_image.crio_troubles,
     "podman": containers_image.troubles,
     "buildah": containers_image.troubles,
     "skopeo": containers_image.troubles,
@@ -39,13 +40,19 @@ def check(name: str, plan: NodePlan, root: Root, version: str) -> Iterator[Findi
         version: of what reads the files: of containerd, where k3s has one of its own.
     """
     try:
-        files_for(name, plan)
+        files = files_for(name, plan)
     except UsageError as error:
         yield bad("files", f"this can't work: {error}", "choose what works, and apply that")
         return
     apply = f"`lreg node apply {name}`, then reload or restart it"
-    found = [*_changed(name, root), *_troubles(name, replace(plan, version=version), root)]
-    yield from (bad("files", said, apply) for said in found)
+    found = list[Finding]()
+    try:
+        found += (bad("files", each.said, each.mend) for each in obstacles(name, files, root))
+    except LregError as error:
+        found.append(bad("files", str(error), apply))
+    troubles = (*_changed(name, root), *_troubles(name, replace(plan, version=version), root))
+    found += (bad("files", said, apply) for said in troubles)
+    yield from found
     if not found:
         yield good("files", f"what {RUNTIMES[name].title} {version} reads leads to lreg")
 

@@ -65,7 +65,7 @@ def _crio_conf(plan: NodePlan) -> str:
         "# TLS is not asked of these.\n"
         f"insecure_registries = {_lines(insecure)}\n\n"
         "# Where a name without a registry is looked for, in this order.\n"
-        f"registries = {_lines(_searched(plan))}\n"
+        f"registries = {_lines(searched(plan))}\n"
     )
 
 
@@ -74,7 +74,7 @@ def _lines(texts: list[str]) -> str:
     return f"[\n{inner}\n]" if texts else "[]"
 
 
-def _searched(plan: NodePlan) -> list[str]:
+def searched(plan: NodePlan) -> list[str]:
     """Return where short names are looked for; an IPv6 address would break the whole file."""
     own = [] if plan.endpoint.is_ipv6 else [plan.endpoint.image_host]
     return [*own, DOCKER_HUB]
@@ -83,7 +83,7 @@ def _searched(plan: NodePlan) -> list[str]:
 def _search(plan: NodePlan) -> str:
     # With two registries "enforcing" fails where there is no terminal to ask at.
     return (
-        f'unqualified-search-registries = {listed(_searched(plan))}\nshort-name-mode = "disabled"\n'
+        f'unqualified-search-registries = {listed(searched(plan))}\nshort-name-mode = "disabled"\n'
     )
 
 

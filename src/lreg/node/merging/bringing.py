@@ -7,7 +7,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lreg.node import system_ca
-from lreg.node.merging import containerd, containers_image, etc_hosts, hosts_toml, rancher
+from lreg.node.merging import (
+    containerd,
+    containers_image,
+    crio,
+    etc_hosts,
+    hosts_toml,
+    rancher,
+)
 from lreg.node.merging.documents import edited, meaning
 from lreg.node.merging.values import combined
 from lreg.node.plan import Merge, NodeFile
@@ -18,7 +25,13 @@ if TYPE_CHECKING:
     from lreg.node.merging.draft import Draft
 
 # What knows how some files have to be on this node.
-_SETTLED = (containerd.settled, containers_image.settled, rancher.settled, system_ca.settled)
+_SETTLED = (
+    containerd.settled,
+    containers_image.settled,
+    crio.settled,
+    rancher.settled,
+    system_ca.settled,
+)
 
 
 def bring(runtimes: Iterable[Sequence[NodeFile]], draft: Draft) -> None:

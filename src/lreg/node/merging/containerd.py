@@ -28,7 +28,8 @@ def settled(files: Iterable[NodeFile], draft: Draft) -> list[NodeFile]:
     """Return the files in the form that this node's containerd heeds, beside what it has.
 
     The settings go into the file that has the last word on them, in the keys of its version; files
-    of hosts go into the folder that is in use; a node with `registry.mirrors` gets more of these.
+    of hosts go into the folder that is in use; a node with older settings, which have no
+    config_path beside them, gets more of these.
 
     Raises:
         LregError: what is there and what is wanted can't be together; says what to do.
@@ -40,7 +41,7 @@ def settled(files: Iterable[NodeFile], draft: Draft) -> list[NodeFile]:
     wanted = meaning(ours.text, Merge.TOML, PATH)
     if not any(_registry(wanted)):
         return files
-    chain = _chain(draft, wanted)
+    chain = chain_of(draft, wanted)
     path = _last_word(chain, wanted)
     values = chain[path]
     _look_at(draft, path, values)
@@ -49,7 +50,7 @@ def settled(files: Iterable[NodeFile], draft: Draft) -> list[NodeFile]:
     )
     others = [each for each in files if each is not ours]
     registry = next(iter(_registry(values)), {})
-    if registry.get("mirrors"):
+    if registry.get("mirrors") or (_is_old(values, wanted) and _needs_mirrors(registry)):
         key = _key(version or 1)
         more = legacy_mirrors.of_hosts(others, registry, HOSTS_FOLDER, draft.where(path))
         text = tomlkit.dumps({"plugins": {key: {"registry": more}}})
@@ -62,7 +63,7 @@ def settled(files: Iterable[NodeFile], draft: Draft) -> list[NodeFile]:
     return [replace(ours, path=path, text=text), *(_moved(each, folder) for each in others)]
 
 
-def _chain(draft: Draft, wanted: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+def chain_of(draft: Draft, wanted: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Return the values of the main file and of those that it imports, by path, in order.
 
     What is not in `imports` is not read, /etc/containerd/conf.d neither (measured: 1.6.20, 2.3.4).
@@ -109,6 +110,12 @@ def _registry(values: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the CRI plugin's table of registries, in a list that is empty where it has none."""
     tables = [values.get("plugins", {}).get(key, {}).get("registry") for key in _CRI]
     return [table for table in tables if table]
+
+
+def _needs_mirrors(registry: Mapping[str, Any]) -> bool:
+    """Return whether 1.x takes no config_path beside what is there: a `tls` in `configs`."""
+    tls = any("tls" in each for each in registry.get("configs", {}).values())
+    return tls and not registry.get("config_path")
 
 
 def _key(version: int) -> str:

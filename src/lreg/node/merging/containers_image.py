@@ -18,9 +18,12 @@ if TYPE_CHECKING:
 
     from lreg.node.merging.draft import Draft
 
-_MAIN = "etc/containers/registries.conf"
-_FOLDER = f"{_MAIN}.d"
+MAIN = "etc/containers/registries.conf"
+_FOLDER = f"{MAIN}.d"
 _SEARCH = "unqualified-search-registries"
+# Below a person's home folder; the first is read in place of all others, the second after them.
+_OWN_MAIN = ".config/containers/registries.conf"
+_OWN_FOLDER = f"{_OWN_MAIN}.d"
 Values = dict[str, Any]
 
 
@@ -37,15 +40,34 @@ def settled(files: Iterable[NodeFile], draft: Draft) -> list[NodeFile]:
     for file in files:
         if os.path.dirname(file.path) == _FOLDER:
             result += _spread(file, draft)
+            _look_at_homes(draft)
         else:
             result.append(file)
     return result
 
 
+def _look_at_homes(draft: Draft) -> None:
+    for path in draft.matching(f"home/*/{_OWN_MAIN}"):
+        draft.notes.append(
+            f"{draft.where(path)} is read instead of all in /etc/containers where that user runs "
+            "podman, buildah or skopeo: those images do not come from lreg"
+        )
+
+
+def drop_ins(home: str) -> tuple[str, str]:
+    """Return the patterns of the files that are read after the main one, in order.
+
+    Args:
+        home: the home folder of who runs the tool, relative to the root.
+    """
+    return f"{_FOLDER}/*.conf", f"{home}/{_OWN_FOLDER}/*.conf"
+
+
 def _spread(file: NodeFile, draft: Draft) -> list[NodeFile]:
+    paths = [MAIN, *(each for some in drop_ins(draft.home) for each in draft.matching(some))]
     theirs = {
         path: meaning(draft.read(path) or "", Merge.TOML, draft.where(path))
-        for path in [_MAIN, *draft.matching(f"{_FOLDER}/*.conf")]
+        for path in paths
         if path != file.path
     }
     ours = meaning(file.text, Merge.TOML, file.path)

@@ -41,6 +41,11 @@ class Draft:
         """What was written, by path without links."""
         return self._texts
 
+    @property
+    def home(self) -> str:
+        """The home folder of who is at work on the node."""
+        return self._root.home
+
     def where(self, path: str) -> str:
         """Return how to call a file when speaking of it."""
         return self._root.absolute(path)

@@ -1,4 +1,4 @@
-"""containerd's older `registry.mirrors`: beside it `config_path` would disable the CRI plugin."""
+"""containerd's older `registry.mirrors`: beside them `config_path` would disable the CRI plugin."""
 
 from __future__ import annotations
 
@@ -69,6 +69,7 @@ def _hosts(file: NodeFile, name: str, where: str) -> dict[str, str | None]:
 
 def _refusal(where: str, why: str) -> LregError:
     return LregError(
-        f"{where} has `registry.mirrors`, beside which containerd takes no config_path, and {why}: "
-        "move those mirrors into files of hosts (certs.d/HOST/hosts.toml), then apply again"
+        f"{where} has `registry.mirrors` or a `tls` in `registry.configs`, beside which containerd "
+        f"takes no config_path, and {why}: move these into files of hosts "
+        "(certs.d/HOST/hosts.toml), then apply again"
     )

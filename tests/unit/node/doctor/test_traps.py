@@ -85,6 +85,34 @@ def _host(url: str = "http://10.0.0.1:5000", can: str = '"pull", "resolve"', mor
             "1.6.20",
             "sets no config_path",
         ),
+        (
+            {CONFIG: 'version = 2\n[plugins."io.containerd.grpc.v1.cri".registry]\n'
+             'config_path = "/etc/containerd/certs.d"\n'
+             '[plugins."io.containerd.grpc.v1.cri".registry.configs."a:5000".tls]\n'
+             'insecure_skip_verify = true\n'},
+            "1.6.20",
+            "switches off all of CRI",
+        ),
+        (
+            {CONFIG: "version = 3\nimports = ['a.toml']\n"
+             "[plugins.'io.containerd.cri.v1.images'.registry]\n"
+             "config_path = '/etc/containerd/certs.d'\n",
+             "etc/containerd/a.toml": "version = 3\nimports = ['b.toml']\n",
+             "etc/containerd/b.toml":
+             "version = 3\n[plugins.'io.containerd.cri.v1.images'.registry.mirrors.'quay.io']\n"
+             "endpoint = ['https://corp']\n"},
+            "2.3.4",
+            "/etc/containerd/b.toml: `mirrors`",
+        ),
+        (
+            {CONFIG: "version = 3\nimports = ['a.toml']\n"
+             "[plugins.'io.containerd.cri.v1.images'.registry]\n"
+             "config_path = '/etc/containerd/certs.d'\n",
+             "etc/containerd/a.toml": "version = 3\n"
+             "[plugins.'io.containerd.cri.v1.images'.registry]\nconfig_path = '/srv/certs.d'\n"},
+            "2.3.4",
+            "/srv/certs.d/_default/hosts.toml is not there",
+        ),
         ({QUAY: None}, "", "quay.io is empty, and hides _default"),
         ({QUAY: '[host."http://10.0.0.1:5000"\n'}, "", "passes it over and asks the internet"),
         ({HUB: _host(can='"pull"')}, "", "lacks the capability 'resolve': tags"),

@@ -1,0 +1,194 @@
+"""What a runtime heeds instead of the files that lreg writes, or after them: then they do nothing.
+
+Where that is one more file of settings, lreg's go into that one; here is what only a person mends.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lreg.node.merging import containerd
+from lreg.node.merging.documents import meaning
+from lreg.node.plan import Merge
+from lreg.node.starts import Start, starts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from lreg.node.plan import NodeFile
+    from lreg.node.rooted import Root
+
+    Look = Callable[[Sequence[NodeFile], Root], Iterator["Obstacle"]]
+
+_DAEMON_JSON = "etc/docker/daemon.json"
+_DOCKER_FLAGS = {
+    "registry-mirrors": "--registry-mirror",
+    "insecure-registries": "--insecure-registry",
+}
+# By flag: the variable that stands for it, and what is read where neither is given.
+_CRIO = {
+    ("--config", "-c"): ("CONTAINER_CONFIG", "/etc/crio/crio.conf"),
+    ("--config-dir", "-d"): ("CONTAINER_CONFIG_DIR", "/etc/crio/crio.conf.d"),
+    ("--registries-conf-dir",): (
+        "CONTAINER_REGISTRIES_CONF_DIR",
+        "/etc/containers/registries.conf.d",
+    ),
+    ("--short-name-mode",): ("CONTAINER_SHORT_NAME_MODE", "disabled"),
+}
+_OTHER_RUNTIME = ("--docker", "--container-runtime-endpoint")
+_MICROK8S = "var/snap/microk8s/current/args/containerd-template.toml"
+_NERDCTL = "etc/nerdctl/nerdctl.toml"
+# One of these is in every template of k3s' config.toml that has registries in it.
+_OF_REGISTRIES = ('template "base"', "config_path", "PrivateRegistryConfig")
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """Why files are not heeded, and what a person has to do."""
+
+    said: str
+    mend: str
+
+
+def obstacles(name: str, files: Sequence[NodeFile], root: Root) -> Iterator[Obstacle]:
+    """Yield what keeps a runtime from heeding the files that it is told by.
+
+    Args:
+        name: the runtime's, of `lreg.node.runtimes.RUNTIMES`.
+        files: that it is told by.
+        root: the node's.
+    """
+    if look := _LOOKS.get(name):
+        yield from look(files, root)
+
+
+def _docker(files: Sequence[NodeFile], root: Root) -> Iterator[Obstacle]:
+    texts = [file.text for file in files if file.path == _DAEMON_JSON]
+    keys = {key for text in texts for key in meaning(text, Merge.JSON, _DAEMON_JSON)}
+    for start in starts(root, "dockerd", "docker.service"):
+        yield from _elsewhere(start, ("--config-file",), f"/{_DAEMON_JSON}")
+        for key in sorted(keys & _DOCKER_FLAGS.keys()):
+            flag = _DOCKER_FLAGS[key]
+            if (value := start.option(flag)) is not None:
+                yield Obstacle(
+                    f"dockerd is started with {flag} {value} ({start.by}), and with {key} in "
+                    f"/{_DAEMON_JSON} too it does not start",
+                    f"take the flag out there, put its value into {key}, and restart Docker",
+                )
+
+
+def _elsewhere(
+    start: Start, flags: tuple[str, ...], usual: str, variable: str = ""
+) -> Iterator[Obstacle]:
+    given = start.option(*flags)
+    by = flags[0] if given is not None else f"${variable}"
+    given = given if given is not None else start.environment.get(variable)
+    if given is not None and os.path.normpath(given) != usual:
+        yield Obstacle(
+            f"{os.path.basename(start.words[0])} is started with {by} {given} ({start.by}), so "
+            f"that it does not go by {usual}",
+            "take that out there, keep what else it says, and restart it",
+        )
+
+
+def _containerd(_: Sequence[NodeFile], root: Root) -> Iterator[Obstacle]:
+    started = starts(root, "containerd", "containerd.service")
+    found = [[*_elsewhere(each, ("--config", "-c"), f"/{containerd.PATH}")] for each in started]
+    # Docker, k3s and others run one of their own beside it.
+    if found and all(found):
+        yield from found[0]
+
+
+def _buildkit(_: Sequence[NodeFile], root: Root) -> Iterator[Obstacle]:
+    for start in starts(root, "buildkitd", "buildkit.service"):
+        yield from _elsewhere(start, ("--config",), "/etc/buildkit/buildkitd.toml")
+
+
+def _crio(files: Sequence[NodeFile], root: Root) -> Iterator[Obstacle]:
+    for start in starts(root, "crio", "crio.service"):
+        for flags, (variable, usual) in _CRIO.items():
+            yield from _elsewhere(start, flags, usual, variable)
+    yield from _containers_image(files, root)
+
+
+def _containers_image(_: Sequence[NodeFile], root: Root) -> Iterator[Obstacle]:
+    path = f"{root.home}/.config/containers/registries.conf"
+    if root.exists(root.resolve(path)):
+        yield Obstacle(
+            f"{root.absolute(path)} is read instead of all in /etc/containers, for its owner",
+            "move what it says into /etc/containers/registries.conf, and it away",
+        )
+
+
+def _k3s(name: str, units: tuple[str, ...]) -> Look:
+    def look(_: Sequence[NodeFile], root: Root) -> Iterator[Obstacle]:
+        usual = f"/etc/rancher/{name}/registries.yaml"
+        services = [start for unit in units for start in starts(root, name, unit)]
+        for start in (*services, *_k3s_settings(name, root)):
+            yield from _elsewhere(start, ("--private-registry",), usual)
+            for flag in _OTHER_RUNTIME:
+                if start.option(flag) not in (None, "False"):
+                    yield Obstacle(
+                        f"{name} is started with {flag} ({start.by}): who pulls for it reads no "
+                        "registries.yaml",
+                        "name that runtime instead: docker, containerd or crio",
+                    )
+        yield from _of_templates(name, root)
+
+    return look
+
+
+def _k3s_settings(name: str, root: Root) -> Iterator[Start]:
+    """Yield k3s' config.yaml files as what they are: flags."""
+    folder = f"etc/rancher/{name}"
+    for path in (f"{folder}/config.yaml", *root.glob(f"{folder}/config.yaml.d/*.yaml")):
+        text = (root.read(root.resolve(path)) or b"").decode(errors="replace")
+        values = meaning(text, Merge.YAML, root.absolute(path))
+        flags = (f"--{key}={value}" for key, value in values.items())
+        yield Start(root.absolute(path), (name, *flags))
+
+
+def _of_templates(name: str, root: Root) -> Iterator[Obstacle]:
+    for path in root.glob(f"var/lib/rancher/{name}/agent/etc/containerd/config*.toml.tmpl"):
+        text = (root.read(path) or b"").decode(errors="replace")
+        if not any(words in text for words in _OF_REGISTRIES):
+            yield Obstacle(
+                f"{root.absolute(path)} makes a config.toml that heeds no registries.yaml",
+                'let it begin with {{ template "base" . }}, and restart the service',
+            )
+
+
+def _microk8s(_: Sequence[NodeFile], root: Root) -> Iterator[Obstacle]:
+    text = (root.read(root.resolve(_MICROK8S)) or b"").decode(errors="replace")
+    if text and "config_path" not in text:
+        yield Obstacle(
+            f"{root.absolute(_MICROK8S)} sets no config_path, so that certs.d is not read",
+            "set it to ${SNAP_DATA}/args/certs.d for CRI, in place of mirrors, and restart",
+        )
+
+
+def _nerdctl(_: Sequence[NodeFile], root: Root) -> Iterator[Obstacle]:
+    text = (root.read(root.resolve(_NERDCTL)) or b"").decode(errors="replace")
+    folders = meaning(text, Merge.TOML, root.absolute(_NERDCTL)).get("hosts_dir")
+    if folders is not None and containerd.HOSTS_FOLDER not in folders:
+        yield Obstacle(
+            f"{root.absolute(_NERDCTL)} has hosts_dir without {containerd.HOSTS_FOLDER}",
+            "put that folder first into hosts_dir",
+        )
+
+
+_LOOKS: dict[str, Look] = {
+    "docker": _docker,
+    "containerd": _containerd,
+    "buildkit": _buildkit,
+    "nerdctl": _nerdctl,
+    "crio": _crio,
+    "podman": _containers_image,
+    "buildah": _containers_image,
+    "skopeo": _containers_image,
+    "k3s": _k3s("k3s", ("k3s.service", "k3s-agent.service")),
+    "rke2": _k3s("rke2", ("rke2-server.service", "rke2-agent.service")),
+    "microk8s": _microk8s,
+}
