@@ -40,7 +40,9 @@ class LazyGroup(click.Group):
             import difflib  # noqa: PLC0415 -- for a mistake only
 
             near = difflib.get_close_matches(args[0], self._entries, n=1, cutoff=0)
-            raise click.UsageError(f"there is no command {args[0]!r}; the nearest is {near[0]!r}")
+            raise click.UsageError(
+                f"there is no command {args[0]!r}; the nearest is {near[0]!r}", ctx
+            )
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from lreg.errors import UsageError
+from lreg.errors import LregError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,12 +56,9 @@ def hold(store: Path) -> Iterator[None]:
     """Be the one server of `store` while the context lasts.
 
     Raises:
-        UsageError: another lreg is.
-        OSError: the folder can't be made or written.
+        UsageError: another lreg is, or the store can't be written.
     """
-    folder = run_folder(store)
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    lock = open_beside(store, "lock", os.O_RDWR | os.O_CREAT, 0o644)
     try:
         if not _lock(lock):
             raise UsageError(
@@ -73,6 +70,23 @@ def hold(store: Path) -> Iterator[None]:
             _state(store).unlink(missing_ok=True)
     finally:
         os.close(lock)
+
+
+def open_beside(store: Path, name: str, flags: int, mode: int) -> int:
+    """Return an open file of the folder about the running server, which is made if need be.
+
+    Raises:
+        UsageError: the store can't be written; says what to do.
+    """
+    folder = run_folder(store)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return os.open(folder / name, flags | os.O_CLOEXEC, mode)
+    except OSError as error:
+        raise UsageError(
+            f"the store can't be written ({error.filename}: {error.strerror}): choose another "
+            "with --store or LREG_STORE, or run this as its owner"
+        ) from None
 
 
 def _lock(lock: int) -> bool:
@@ -95,18 +109,22 @@ def announce(store: Path, running: Running) -> None:
 
 def find(store: Path) -> Running | None:
     """Return the server of `store` if one answers; None where none does or it can't be seen."""
-    if not is_held(store):
-        return None
     try:
+        if not is_held(store):
+            return None
         raw = json.loads(_state(store).read_text())
         return Running(**{**raw, "urls": tuple(raw["urls"])})
-    except (OSError, ValueError, TypeError, KeyError):
+    except (LregError, OSError, ValueError, TypeError, KeyError):
         return None
 
 
 def is_held(store: Path) -> bool:
-    """Return whether a server lives on `store`, answering or not yet."""
-    with contextlib.suppress(OSError):
+    """Return whether a server lives on `store`, answering or not yet.
+
+    Raises:
+        LregError: this user may not see that.
+    """
+    try:
         lock = os.open(run_folder(store) / "lock", os.O_RDONLY | os.O_CLOEXEC)
         try:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -114,6 +132,12 @@ def is_held(store: Path) -> bool:
             return True
         finally:
             os.close(lock)
+    except PermissionError:
+        raise LregError(
+            f"whether one runs on {store} is for its owner to see: run this as that user"
+        ) from None
+    except OSError:
+        pass
     return False
 
 

@@ -29,6 +29,8 @@ _PULLS = {
     "podman": "podman pull --tls-verify=false",
     "skopeo": "skopeo inspect --tls-verify=false",
 }
+# The log writes its lines in bunches, and the example's push must not push up what is to be read.
+_AFTER_LOG = 0.5
 
 
 @click.command()
@@ -97,6 +99,7 @@ async def _show(url: str, ca: Path | None, example: Path | None) -> None:
             image = str(await push_example(url, example, ca=ca))
         except LregError as error:
             click.echo(f"lreg: the example was not pushed: {error}", err=True)
+        await asyncio.sleep(_AFTER_LOG)
     trust = f" --cacert {ca}" if ca and url.startswith("https://") else ""
     tools = [tool for tool in _PULLS if shutil.which(tool)] or list(_PULLS)
     click.echo(

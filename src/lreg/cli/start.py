@@ -34,19 +34,19 @@ def command(loaded: Loaded, *, wait: float) -> None:
     store = loaded.config.store
     if (already := running.find(store)) is not None:
         raise UsageError(f"it runs already, pid {already.pid}: {' '.join(already.urls)}")
-    folder = running.run_folder(store)
-    folder.mkdir(parents=True, exist_ok=True)
+    log = running.run_folder(store) / "log"
     # What it says besides its log is for who started it only: a new token may be in it.
-    said = os.open(folder / "stderr", os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
+    flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+    said = running.open_beside(store, "stderr", flags, 0o600)
     try:
-        found = _wait(_spawn(as_flags(loaded), folder / "log", said), store, said, wait)
+        found = _wait(_spawn(as_flags(loaded), log, said), store, said, wait)
         click.echo(_content(said), err=True, nl=False)
         os.truncate(said, 0)
     finally:
         os.close(said)
     for url in found.urls:
         click.echo(f"listening on {url}")
-    click.echo(f"store in {store}\nlog in {folder / 'log'}")
+    click.echo(f"store in {store}\nlog in {log}")
 
 
 def _spawn(flags: list[str], log: Path, stderr: int) -> subprocess.Popen[bytes]:
@@ -66,7 +66,8 @@ def _wait(process: subprocess.Popen[bytes], store: Path, said: int, wait: float)
     while time.monotonic() < end:
         if (code := process.poll()) is not None:
             last = _content(said).strip().rpartition("\n")[2].removeprefix("lreg: ")
-            raise LregError(last or f"it ended at once with exit code {code}")
+            kind = UsageError if code == UsageError.exit_code else LregError
+            raise kind(last or f"it ended at once with exit code {code}")
         found = running.find(store)
         if found is not None and found.pid == process.pid:
             return found

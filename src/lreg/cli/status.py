@@ -30,11 +30,11 @@ def command(ctx: click.Context, loaded: Loaded, *, as_json: bool) -> None:
     """
     store = loaded.config.store
     found = running.find(store)
+    held = found is not None or running.is_held(store)
     if as_json:
         state = asdict(found) if found else {}
         click.echo(json.dumps({"running": found is not None, "store": str(store), **state}))
     elif found is None:
-        held = running.is_held(store)
         click.echo(f"starting on {store}" if held else f"not running on {store}")
     else:
         click.echo(f"running, pid {found.pid}, for {_span(time.time() - found.started)}")

@@ -209,8 +209,10 @@ def _loaded(cert: Path, key: Path) -> ssl.SSLContext:
     context = server_context()
     try:
         context.load_cert_chain(str(cert), str(key))
-    except (OSError, ssl.SSLError) as error:
-        raise UsageError(f"{cert} and {key} are no certificate and its key: {error}") from None
+    except OSError as error:
+        raise UsageError(
+            f"{cert} and {key} are no certificate and its key: {error.strerror}"
+        ) from None
     return context
 
 

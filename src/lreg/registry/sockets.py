@@ -91,9 +91,11 @@ def _tcp_socket(family: int, place: tuple[object, ...]) -> socket.socket:
 def _why(address: ListenAddress, error: OSError) -> str:
     if error.errno == errno.EADDRINUSE:
         return (
-            f"{address} is taken by another program: choose another with --listen ADDR:PORT "
-            "or LREG_LISTEN"
+            f"{address} is taken, by another program or another place to listen: choose another "
+            "with --listen ADDR:PORT or LREG_LISTEN"
         )
+    if error.errno == errno.EADDRNOTAVAIL:
+        return f"{address}: this machine has no such address; :{address.port} is every one it has"
     if error.errno == errno.EACCES:
         return f"{address}: ports below 1024 need root, or CAP_NET_BIND_SERVICE"
     return f"{address}: {error.strerror}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import http.client
 import json
 import os
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lreg import cli
 from lreg.cli import running
 from tests.support.processes import Said, attempt, clean_environment, free_port, run
 from tests.support.registries import Namespace
@@ -122,10 +124,45 @@ def test_a_taken_port(lreg: Shell) -> None:
         *("-m", "lreg", "start", "--store", f"{lreg.store}2", "--listen", taken),
         env=lreg.env,
     )
-    assert other.code == 1
+    assert other.code == 2
     assert taken in other.err
     assert "--listen" in other.err
     assert other.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("option", "says"),
+    [
+        (("--store", f"{__file__}/store"), ("the store can't be written", "--store")),
+        (("--listen", "192.0.2.1:5000"), ("192.0.2.1:5000: this machine has no such", ":5000 is")),
+        (
+            ("--listen", "127.0.0.1:5000", "--listen", "127.0.0.1:5000"),
+            ("another place to listen",),
+        ),
+    ],
+)
+@pytest.mark.parametrize("command", ["serve", "start"])
+def test_what_can_not_start(
+    lreg: Shell, command: str, option: tuple[str, ...], says: tuple[str, ...]
+) -> None:
+    """Why it can't start is one line, with what to do instead; in the background too."""
+    said = lreg(command, *option)
+    assert (said.code, said.out, said.err.count("\n")) == (2, "", 1), said
+    assert all(part in said.err for part in says)
+
+
+@pytest.mark.parametrize("command", ["status", "stop"])
+def test_the_store_of_another_user(
+    command: str, lreg: Shell, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What this user may not see is not called `not running`."""
+
+    def refuse(*_: object, **__: object) -> int:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr("lreg.cli.running.os.open", refuse)
+    assert cli.run([command, "--store", str(lreg.store)]) == 1
+    assert "for its owner to see" in capsys.readouterr().err
 
 
 def test_a_kill_leaves_nothing_that_misleads(lreg: Shell) -> None:

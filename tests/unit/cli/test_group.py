@@ -72,7 +72,8 @@ def test_nothing_given_is_help_and_a_usage_error(capsys: pytest.CaptureFixture[s
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["sevre"], "no command 'sevre'; the nearest is 'serve'"),
+        (["sevre"], "no command 'sevre'; the nearest is 'serve' (lreg --help says more)"),
+        (["node", "emti"], "no command 'emti'; the nearest is 'emit' (lreg node --help says more)"),
         (["serve", "--storre", "x"], "No such option '--storre'"),
         (["serve", "--grace", "soon"], "--grace: 'soon' is not a duration"),
         (["config", "show", "--listen", "x"], "--listen: 'x' is no place to listen"),
