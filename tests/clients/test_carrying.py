@@ -15,10 +15,12 @@ from tests.server.commands.conftest import lreg_of
 from tests.support.images import (
     hello,
     image,
+    layered,
     layout_digests,
     multi_arch,
     noise,
     read_layout,
+    tar,
     write_docker_archive,
     write_layout,
 )
@@ -109,6 +111,20 @@ def test_pull_to_docker(
     assert dockerd.image_id("other/name:latest") == made.images[0].blobs[0].digest
 
 
+@pytest.mark.client("docker")
+def test_layer_of_no_bytes(
+    registry: Running, dockerd: Docker, with_docker: Lreg, repository: str
+) -> None:
+    """The daemon takes an image with a layer of no bytes, and it comes back from there."""
+    made = layered(tar({"file": b"x"}), b"")
+    with registry.wire() as wire:
+        wire.push(repository, made, "v1")
+    with_docker.run("pull", "--to=docker", f"{repository}:v1")
+    assert dockerd.image_id(f"{repository}:v1") == made.blobs[0].digest
+    with_docker.run("upload", f"{repository}:v1", "--as", f"{repository}:back")
+    assert with_docker.lines("files", f"{repository}:back") == ["file"]
+
+
 @pytest.mark.client("podman")
 def test_podman_both_ways(
     registry: Running, podman: Client, with_podman: Lreg, repository: str
@@ -180,6 +196,39 @@ def test_archive_of_several(
         assert wire.pull(f"quay.io/{repository}/b", "1") == second.manifest.digest
 
 
+def test_called_by_its_digest(
+    registry: Running, lreg: Lreg, tmp_path: Path, repository: str
+) -> None:
+    """What has no name but its digest gets no tag: it is pulled by that, as from where it was."""
+    made = hello(repository)
+    name = f"{repository}@{made.manifest.digest}"
+    layout = write_layout(tmp_path / "layout", {name: made})
+    (uploaded,) = lreg.json("upload", str(layout))
+    assert uploaded["target"] == f"{registry.host}/{name}"
+    assert lreg.lines("tags", repository) == []
+    with registry.wire() as wire:
+        assert wire.pull(repository, made.manifest.digest) == made.manifest.digest
+    other = write_layout(tmp_path / "other", {name: hello("other")})
+    assert "--as NAME:TAG" in lreg.fail(2, "upload", str(other))
+    lreg.run("upload", str(other), "--as", f"{repository}:tagged")
+    assert lreg.lines("tags", repository) == ["tagged"]
+
+
+@pytest.mark.client("docker")
+def test_docker_has_it_by_its_digest(
+    registry: Running, dockerd: Docker, with_docker: Lreg, repository: str
+) -> None:
+    """What Docker gives away in another form than it pulled is not called by that digest."""
+    dockerd.trust(registry)
+    with registry.wire() as wire:
+        digest = wire.push(repository, hello(repository), "1")
+    name = f"{registry.host}/{repository}@{digest}"
+    dockerd.cli("pull", name)
+    assert "--as NAME:TAG" in with_docker.fail(2, "upload", "-q", name)
+    with_docker.run("upload", name, "--as", f"{repository}:back")
+    assert sorted(with_docker.lines("tags", repository)) == ["1", "back"]
+
+
 def test_own_host_is_no_part_of_a_name(
     registry: Running, lreg: Lreg, tmp_path: Path, repository: str
 ) -> None:
@@ -232,13 +281,17 @@ def test_archive_for_skopeo(
 def test_folder_for_skopeo(
     registry: Running, lreg: Lreg, skopeo: Client, tmp_path: Path, repository: str
 ) -> None:
-    """`--to dir:` writes an OCI layout that other tools read."""
-    made = hello(repository)
+    """`--to dir:` adds to an OCI layout, as other tools do, each beside what others put there."""
+    made, other = hello(repository), hello(f"{repository} other")
     with registry.wire() as wire:
         wire.push(repository, made, "1")
+    theirs = write_layout(tmp_path / "theirs", {"x": other})
     lreg.run("pull", "--to=dir:layout", "--as=app:1", f"{repository}:1")
-    shown = json.loads(skopeo("inspect", f"oci:{tmp_path}/layout:app:1").out)
-    assert shown["Digest"] == made.manifest.digest
+    skopeo("copy", f"oci:{theirs}:x", f"oci:{tmp_path}/layout:other:1")
+    lreg.run("pull", "--to=dir:layout", "--as=app:2", f"{repository}:1")
+    for name, wanted in (("app:1", made), ("other:1", other), ("app:2", made)):
+        shown = json.loads(skopeo("inspect", f"oci:{tmp_path}/layout:{name}").out)
+        assert shown["Digest"] == wanted.manifest.digest
 
 
 @pytest.mark.client("docker")

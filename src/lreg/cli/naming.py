@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lreg.errors import UsageError
@@ -35,10 +34,13 @@ class Naming:
         self._strip = strip_host
 
     def targets(self, images: Sequence[ArchivedImage]) -> list[tuple[ArchivedImage, Reference]]:
-        """Return each image with each of its names there, which have a tag and no host.
+        """Return each image with each of its names there, which have no host and a tag.
+
+        What is called by its digest gets no tag, and is called by it there.
 
         Raises:
-            UsageError: an image has no name, or several are to have the one given.
+            UsageError: an image has no name, is not what its name is the digest of, or several are
+                to have the one given.
         """
         if self._called and len(images) != 1:
             raise UsageError(f"--as names one image, and there are {len(images)}")
@@ -48,14 +50,20 @@ class Naming:
         # An OCI layout may say nothing but the tag.
         tags = [name for name in image.names if not {":", "/"} & set(name)]
         if self._called:
-            return [self._kept(self._called, tags[0] if tags else "latest")]
+            return [self._kept(self._called, image, tags[0] if tags else "latest")]
         names = [Reference.parse(name) for name in image.names if name not in tags]
         if not names:
             raise UsageError("the image there has no name: give it one by --as NAME")
-        return [self._kept(name, "latest") for name in names]
+        return [self._kept(name, image, "latest") for name in names]
 
-    def _kept(self, name: Reference, tag: str) -> Reference:
+    def _kept(self, name: Reference, image: ArchivedImage, tag: str) -> Reference:
         hostless = self._strip or name.host == self._own
         repository = name.repository if hostless else repository_of(name)
-        named = Reference(None, repository, name.tag)
-        return named if named.tag else replace(named, tag=Tag.parse(tag))
+        if name.tag or not name.digest:
+            return Reference(None, repository, name.tag or Tag.parse(tag))
+        if name.digest != (held := image.manifests[-1].digest):
+            raise UsageError(
+                f"{name} is {held} as it comes from there, which nobody would find by that name: "
+                "give it one with a tag by --as NAME:TAG"
+            )
+        return Reference(None, repository, digest=held)

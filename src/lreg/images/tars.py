@@ -29,19 +29,23 @@ class TarBytes(Protocol):
         """Return the position."""
 
 
-def tar_headers(file: TarBytes, most: int) -> Iterator[tarfile.TarInfo]:
+def tar_headers(
+    file: TarBytes, most: int, *, or_nothing: bool = False
+) -> Iterator[tarfile.TarInfo]:
     """Yield the header of every file; between two of them its content can be read from `file`.
 
     Args:
         file: the tar, from its beginning.
         most: how many bytes of headers there may be.
+        or_nothing: whether no byte at all is a tar of no files.
 
     Raises:
         UsageError: it is no tar, or one that no image has.
     """
+    headers = _Headers(file, most)
     try:
-        headers = cast("BinaryIO", _Headers(file, most))
-        with tarfile.open(fileobj=headers, mode="r:", encoding="utf-8") as tar:
+        fileobj = cast("BinaryIO", headers)
+        with tarfile.open(fileobj=fileobj, mode="r:", encoding="utf-8") as tar:
             while entry := tar.next():
                 # tarfile would remember all of them.
                 vars(tar)["members"].clear()
@@ -52,6 +56,8 @@ def tar_headers(file: TarBytes, most: int) -> Iterator[tarfile.TarInfo]:
                     raise UsageError("it is no tar: a file in it has a negative size")
                 yield entry
     except (tarfile.TarError, ValueError, OverflowError, RecursionError) as error:
+        if or_nothing and headers.is_empty:
+            return
         raise UsageError(f"it is no tar: {error}") from error
 
 
@@ -88,6 +94,7 @@ class _Headers:
     """What tarfile may see of a file: so many bytes at once, and in all."""
 
     def __init__(self, file: TarBytes, most: int) -> None:
+        self.is_empty = True
         self._file = file
         self._left = most
 
@@ -95,7 +102,9 @@ class _Headers:
         self._left -= count
         if not 0 <= count <= _MAX_RECORD or self._left < 0:
             raise UsageError(_LARGE)
-        return self._file.read(count)
+        data = self._file.read(count)
+        self.is_empty = self.is_empty and not data
+        return data
 
     def seek(self, position: int) -> int:
         return self._file.seek(position)

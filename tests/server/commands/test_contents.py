@@ -330,6 +330,17 @@ def test_every_packing(lreg_here: Lreg, wire_here: Wire, repository: str, kind: 
     assert lreg_here.run("cat", f"{repository}:v1", "file").encode() == TOOL
 
 
+@pytest.mark.parametrize("blob", [b"", gzip.compress(b""), zstandard.compress(b"")])
+def test_layer_of_no_bytes(lreg_here: Lreg, wire_here: Wire, repository: str, blob: bytes) -> None:
+    """A layer of no bytes, packed or not, is one of no files, as to Docker."""
+    wire_here.push(repository, packed(b"", "tar+gzip", blob), "v1")
+    assert lreg_here.run("files", f"{repository}:v1") == ""
+    lreg_here.run("export", "-o", "root.tar", f"{repository}:v1")
+    with tarfile.open(lreg_here.home / "root.tar") as root:
+        assert root.getnames() == []
+    assert lreg_here.run("diff", f"{repository}:v1", f"{repository}:v1") == ""
+
+
 @pytest.mark.parametrize(
     ("time", "shown"),
     [

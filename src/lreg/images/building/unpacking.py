@@ -38,7 +38,7 @@ def unpack(
         UsageError: it is no tar, or holds what an image can't: a device, a name outside of it, a
             hard link to a file that is not in it.
     """
-    for entry in read_entries(tar):
+    for entry in read_entries(tar, or_nothing=False):
         if not entry.path:
             continue
         path = posixpath.join(folder, entry.path)

@@ -81,17 +81,19 @@ class Entry:
         return stat.S_ISLNK(self.mode)
 
 
-def read_entries(layer: Plain, number: int = 0) -> Iterator[Entry]:
+def read_entries(layer: Plain, number: int = 0, *, or_nothing: bool = True) -> Iterator[Entry]:
     """Yield the files of a layer in its order; after one its content can be read from `layer`.
 
     Args:
         layer: the layer's tar.
         number: which layer of its image it is.
+        or_nothing: whether it may have no byte at all: Docker and podman take that for a layer of
+            no files.
 
     Raises:
         UsageError: it is no tar, or names a file outside of the image.
     """
-    for position, header in enumerate(tar_headers(layer, _MAX_HEADERS)):
+    for position, header in enumerate(tar_headers(layer, _MAX_HEADERS, or_nothing=or_nothing)):
         yield _entry(header, (number, position))
 
 
