@@ -197,9 +197,9 @@ class Distribution2(Distribution3):
 
 
 class Zot(Server):
-    """zot, whatever build of it is on the PATH or at $BENCH_ZOT.
+    """zot: the build at $BENCH_ZOT, or the one pinned in tests/tools.
 
-    It can't be pinned beside distribution: the module proxy does not serve its module everywhere.
+    That is an old one, since the module proxy does not serve newer ones everywhere.
     """
 
     name = "zot"
@@ -208,14 +208,14 @@ class Zot(Server):
 
     @classmethod
     def _program(cls) -> str:
-        named = os.environ.get("BENCH_ZOT")
-        return named or installed("zot", "put zot on the PATH or its path in BENCH_ZOT")
+        return os.environ.get("BENCH_ZOT") or pinned("zot")
 
     @classmethod
     def version(cls) -> str:
-        """Return $BENCH_ZOT_VERSION: a build that is not a release does not know its own."""
-        cls._program()
-        return os.environ.get("BENCH_ZOT_VERSION", "as installed")
+        """Return its version; $BENCH_ZOT_VERSION: a build that is no release does not know it."""
+        if "BENCH_ZOT" in os.environ:
+            return os.environ.get("BENCH_ZOT_VERSION", "at $BENCH_ZOT")
+        return module_version(cls._program(), "github.com/project-zot/zot")
 
     def _command(self) -> list[str]:
         tls = ""
