@@ -72,6 +72,7 @@ NEEDS = {
     "docker-registry": Need(("docker-registry",), "docker-registry"),
     "distribution 3": Need((), "", tools=("distribution",)),
     "crane": Need((), "", tools=("crane",)),
+    "zot": Need((), "", tools=("zot",)),
     "busybox": Need(("busybox",), "busybox-static"),
     "qemu": Need(
         ("qemu-system-x86_64", "genisoimage", "busybox"),
