@@ -180,6 +180,23 @@ def test_skopeo_takes_it(here: Lreg, skopeo: Client, tmp_path: Path, repository:
     assert read_layout(tmp_path / "out").keys() == layout_digests(made)
 
 
+@pytest.mark.client("containerd")
+@pytest.mark.client("skopeo")
+def test_others_take_a_part_of_an_index(
+    here: Lreg, containerd: Containerd, skopeo: Client, tmp_path: Path, repository: str
+) -> None:
+    """An index of which a bundle has this machine's image alone is no harm to them."""
+    made = multi_arch(repository)
+    hold(here, f"quay.io/{repository}", made)
+    name = f"quay.io/{repository}:1"
+    bundle = tmp_path / "bundle"
+    here.run("bundle", "create", "-o", str(bundle), f"{name}@{made.manifest.digest}")
+    plain = unpacked(bundle)
+    containerd.ctr("images", "import", str(plain))
+    assert name in containerd.ctr("images", "list", "--quiet").out.split()
+    skopeo("copy", f"oci-archive:{plain}:{name}", f"oci:{tmp_path}/out:1")
+
+
 def test_what_is_broken_or_none(here: Lreg, site: Lreg, tmp_path: Path, repository: str) -> None:
     """A bundle with other bytes than it says, and a file that is none, leave nothing behind."""
     made = image({"a": b"a" * 200_000})

@@ -11,15 +11,15 @@ import tarfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from lreg.errors import UsageError
 from lreg.images.tars import write_end, write_member
-from lreg.images.whole import whole_file
 from lreg.oci import mediatypes
+from lreg.oci.manifest import MAX_MANIFEST_SIZE
 from lreg.oci.platform import Platform
 from lreg.oci.reference import Reference
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from lreg.oci.descriptor import Descriptor
     from lreg.oci.digest import Digest
@@ -32,6 +32,13 @@ if TYPE_CHECKING:
 REF_NAME, CONTAINERD_NAME = "org.opencontainers.image.ref.name", "io.containerd.image.name"
 # Which blobs are left out, and in which repository they are since an earlier bundle.
 SINCE = "dev.lreg.bundle.since"
+# Which manifests are left out, that an index names.
+ABSENT = "dev.lreg.bundle.absent"
+# Of an image in the index: that its name is upstream's to change.
+ORIGIN, CACHED = "dev.lreg.bundle.origin", "cached"
+INDEX = "index.json"
+# Of all manifests of a layout together that is read as it comes: of ten thousand images.
+MAX_MANIFESTS_SIZE = 64 << 20
 _VERSION = b'{"imageLayoutVersion":"1.0.0"}'
 
 
@@ -42,10 +49,12 @@ class Carried:
     Attributes:
         names: what it is called, if anything: references with a tag, or with a digest.
         manifests: what it consists of, children before their index, the whole last.
+        is_cached: whether it is to be said that these names are upstream's to change.
     """
 
     names: tuple[str, ...]
     manifests: tuple[Manifest, ...]
+    is_cached: bool = False
 
     @property
     def root(self) -> Manifest:
@@ -81,20 +90,39 @@ def carried_files(
         images: at least one.
         read: gives the bytes of a blob.
         since: blobs to leave out, with the repository that has them where this goes.
+
+    Raises:
+        UsageError: there are more than whoever reads it would take.
     """
     left_out = since or {}
     # An index before what it names: so who reads it knows each manifest for one when it comes.
     manifests = {each.digest: each for image in images for each in reversed(image.manifests)}
     blobs = {digest: blob for image in images for digest, blob in image.blobs.items()}
+    since_there = {digest: left_out[digest] for digest in blobs if digest in left_out}
+    index = _index(images, since_there, _absent(manifests))
+    count = sum(len(image.names) for image in images)
+    _check(count, len(index), sum(len(each.raw) for each in manifests.values()))
     yield _file("oci-layout", _VERSION)
-    yield _file("index.json", _index(images, {d: left_out[d] for d in blobs if d in left_out}))
+    yield _file(INDEX, index)
     if not left_out:
-        yield _file("manifest.json", _json(_docker_images(images, manifests)))
+        yield _file("manifest.json", json_bytes(_docker_images(images, manifests)))
     for manifest in manifests.values():
         yield _file(_path(manifest.digest), manifest.raw)
     for blob in blobs.values():
         if blob.digest not in left_out:
             yield CarriedFile(_path(blob.digest), blob.size, read(blob))
+
+
+def _check(count: int, index: int, manifests: int) -> None:
+    for what, size, most in (
+        ("index", index, MAX_MANIFEST_SIZE),
+        ("manifests", manifests, MAX_MANIFESTS_SIZE),
+    ):
+        if size > most:
+            raise UsageError(
+                f"{count} names are too many at once: their {what} would have {size} bytes, and "
+                f"{most} are the most that is read; take fewer"
+            )
 
 
 def write_tar(files: Iterable[CarriedFile], target: BinaryIO) -> None:
@@ -106,24 +134,6 @@ def write_tar(files: Iterable[CarriedFile], target: BinaryIO) -> None:
     write_end(target)
 
 
-def write_folder(files: Iterable[CarriedFile], folder: Path) -> None:
-    """Write the files into a folder, made if it is not there; its index last; raise OSError."""
-    index = None
-    for file in files:
-        if file.name == "index.json":
-            index = file
-        elif file.name != "manifest.json":
-            _write(folder / file.name, file.pieces)
-    if index:
-        _write(folder / index.name, index.pieces)
-
-
-def _write(path: Path, pieces: Iterable[bytes]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with whole_file(path) as file:
-        file.writelines(pieces)
-
-
 def _file(name: str, data: bytes) -> CarriedFile:
     return CarriedFile(name, len(data), [data])
 
@@ -132,27 +142,40 @@ def _path(digest: Digest) -> str:
     return f"blobs/{digest.algorithm}/{digest.hex}"
 
 
-def _index(images: Sequence[Carried], since: Mapping[Digest, RepositoryName]) -> bytes:
+def _absent(manifests: Mapping[Digest, Manifest]) -> list[str]:
+    named = (child for each in manifests.values() for child in each.children)
+    return sorted(
+        {str(child.digest) for child in named if child.distributable} - set(map(str, manifests))
+    )
+
+
+def _index(
+    images: Sequence[Carried], since: Mapping[Digest, RepositoryName], absent: Sequence[str]
+) -> bytes:
     fields: dict[str, Any] = {
         "schemaVersion": 2,
         "mediaType": mediatypes.OCI_INDEX,
         "manifests": [
-            image.root.descriptor.to_json() | _called(name)
+            image.root.descriptor.to_json() | _called(name, is_cached=image.is_cached)
             for image in images
             for name in image.names or [""]
         ],
     }
+    annotations = {}
     if since:
         base = {str(digest): str(repository) for digest, repository in since.items()}
-        fields["annotations"] = {SINCE: json.dumps(base, sort_keys=True)}
-    return _json(fields)
+        annotations[SINCE] = json.dumps(base, sort_keys=True)
+    if absent:
+        annotations[ABSENT] = json.dumps(absent)
+    return json_bytes(fields | ({"annotations": annotations} if annotations else {}))
 
 
-def _called(name: str) -> dict[str, Any]:
+def _called(name: str, *, is_cached: bool) -> dict[str, Any]:
     if not name:
         return {}
     containerds = str(Reference.parse(name).familiar())
-    return {"annotations": {REF_NAME: name, CONTAINERD_NAME: containerds}}
+    origin = {ORIGIN: CACHED} if is_cached else {}
+    return {"annotations": {REF_NAME: name, CONTAINERD_NAME: containerds, **origin}}
 
 
 def _docker_images(
@@ -182,5 +205,6 @@ def _for_here(root: Manifest, manifests: Mapping[Digest, Manifest]) -> Manifest 
     return manifests[(fitting or children)[0].digest] if children else None
 
 
-def _json(value: object) -> bytes:
+def json_bytes(value: object) -> bytes:
+    """Return JSON, the same for the same value."""
     return json.dumps(value, separators=(",", ":"), sort_keys=True).encode()

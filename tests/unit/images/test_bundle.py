@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lreg.errors import LregError
-from lreg.images.bundle import read_bundle
+from lreg.errors import LregError, UsageError
+from lreg.images.bundle import read_bundle, write_bundle
+from lreg.images.carrying import Carried, carried_files
+from lreg.oci.manifest import Manifest
 from tests.support.images import OCI_INDEX, OCI_MANIFEST, Content, image
 
 if TYPE_CHECKING:
@@ -68,6 +70,21 @@ def test_made_since_nothing_that_is(since: object) -> None:
     assert "made since" in refused(bundle(index, MADE.manifest, *MADE.blobs))
 
 
+@pytest.mark.parametrize("absent", [5, None, {"a": 1}, "5", "[", "[5]", '["x"]', "[" * 100_000])
+def test_lacks_nothing_that_is(absent: object) -> None:
+    """What it lacks is digests."""
+    index = named(MADE.manifest, annotations={"dev.lreg.bundle.absent": absent})
+    assert "which images it lacks" in refused(bundle(index, MADE.manifest, *MADE.blobs))
+
+
+def test_lacks_what_it_names() -> None:
+    """It can't lack what it is to bring."""
+    digests = json.dumps([MADE.manifest.digest])
+    index = named(MADE.manifest, annotations={"dev.lreg.bundle.absent": digests})
+    read_bundle([bundle(index, MADE.manifest, *MADE.blobs)])
+    assert "no bundle" in refused(bundle(index, *MADE.blobs))
+
+
 @pytest.mark.parametrize("name", [None, 5, [], {}])
 def test_no_name(name: object) -> None:
     """An image without a name would be loaded into nowhere."""
@@ -88,6 +105,24 @@ def test_indexes_in_indexes() -> None:
     (one,) = read_bundle([bundle(named(nested[2]), *reversed(nested[:3]))]).images
     digests = [str(manifest.digest) for manifest in one.manifests]
     assert digests == [each.digest for each in nested[:3]]
+
+
+def test_more_names_than_are_read() -> None:
+    """What nobody could load is not written: what can be is, and is read again."""
+    manifest = Manifest.parse(MADE.manifest.data)
+    blobs = {blob.digest: [blob.data] for blob in MADE.blobs}
+
+    def written(count: int) -> bytes:
+        names = tuple(f"quay.io/some/long/name:{number}" for number in range(count))
+        target = io.BytesIO()
+        files = carried_files((Carried(names, (manifest,)),), lambda blob: blobs[str(blob.digest)])
+        write_bundle(files, target)
+        return target.getvalue()
+
+    with pytest.raises(UsageError, match="20000 names are too many"):
+        written(20_000)
+    (read,) = read_bundle([written(10_000)]).images
+    assert len(read.names) == 10_000
 
 
 def test_endless_manifests() -> None:
