@@ -11,6 +11,7 @@ import fcntl
 import hashlib
 import ipaddress
 import os
+import re
 import tempfile
 import time
 from dataclasses import dataclass
@@ -35,6 +36,9 @@ _LIFE = timedelta(days=365)
 _RENEW_BEFORE = timedelta(days=30)
 # Clocks of nodes are off by a little; of freshly booted boards by more.
 _BACKDATE = timedelta(days=1)
+# From so many days before a CA's end on it is time to say so: all who trust it need another.
+NOTICE_DAYS = 180
+_DAY = 86400
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +56,23 @@ class Lifetime:
     ends: float
 
     @classmethod
-    def of(cls, certificate: x509.Certificate | Path) -> Lifetime:
-        """Return that of a certificate, or of the first one in a PEM file.
+    def of(cls, certificate: x509.Certificate | bytes | Path) -> Lifetime:
+        """Return that of a certificate, or of the first one in PEM or in a file of it.
 
         Raises:
             OSError, ValueError: the file can't be read, or holds none.
         """
         if not isinstance(certificate, x509.Certificate):
-            certificate = x509.load_pem_x509_certificate(certificate.read_bytes())
+            pem = certificate if isinstance(certificate, bytes) else certificate.read_bytes()
+            certificate = x509.load_pem_x509_certificate(pem)
         end = certificate.not_valid_after_utc
         begin = certificate.not_valid_before_utc
         return cls(begin.timestamp(), (end - _RENEW_BEFORE).timestamp(), end.timestamp())
+
+    @property
+    def days_left(self) -> int:
+        """How many whole days it is still good; less than 0 once it is no more."""
+        return int((self.ends - time.time()) // _DAY)
 
     def covers(self, moment: float) -> bool:
         """Return whether it is good at a moment."""
@@ -103,12 +113,22 @@ class CertificateAuthority:
         """
         wanted = sorted(set(names))
         alternative = [_general_name(name) for name in wanted]
-        stem = hashlib.sha256("\n".join(wanted).encode()).hexdigest()[:16]
-        cert, key = self.folder / f"server-{stem}.pem", self.folder / f"server-{stem}.key"
+        stem = _stem(wanted)
+        cert, key = self.folder / f"{stem}.pem", self.folder / f"{stem}.key"
         with _locked(self.folder):
             if not self._is_good(cert, key, alternative):
                 self._make(cert, key, wanted, alternative)
         return cert, key
+
+    def keep_only(self, sets: Iterable[Iterable[str]]) -> None:
+        """Remove the certificates that were issued for any other set of names, and their keys."""
+        kept = {_stem(sorted(set(names))) for names in sets}
+        with _locked(self.folder):
+            for file in self.folder.iterdir():
+                if _ISSUED.fullmatch(file.name) and file.stem not in kept:
+                    # What can't go is in nobody's way.
+                    with contextlib.suppress(OSError):
+                        file.unlink()
 
     def _is_good(self, cert: Path, key: Path, alternative: Sequence[x509.GeneralName]) -> bool:
         try:
@@ -145,6 +165,14 @@ class CertificateAuthority:
         signed = builder.sign(self.key, hashes.SHA256())
         _write(key, _private_pem(private), 0o600)
         _write(cert, _pem(signed) + _pem(self.certificate), 0o644)
+
+
+_ISSUED = re.compile(r"server-[0-9a-f]{16}\.(pem|key)")
+
+
+def _stem(names: Sequence[str]) -> str:
+    digest = hashlib.sha256("\n".join(names).encode()).hexdigest()
+    return f"server-{digest[:16]}"
 
 
 def ensure_ca(folder: Path) -> CertificateAuthority:

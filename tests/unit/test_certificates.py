@@ -18,7 +18,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from cryptography.x509.verification import PolicyBuilder, Store
 
 from lreg import certificates
-from lreg.certificates import ensure_ca
+from lreg.certificates import Lifetime, ensure_ca
 from lreg.errors import LregError, UsageError
 
 if TYPE_CHECKING:
@@ -184,6 +184,30 @@ def test_an_ended_ca(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(certificates, "_CA_LIFE", timedelta(seconds=-1))
     with pytest.raises(LregError, match="has ended: remove"):
         ensure_ca(folder)
+
+
+def test_outdated_ones_go(folder: Path) -> None:
+    """Certificates of sets of names that nobody wants any more go, and nothing else does."""
+    ca = ensure_ca(folder)
+    kept = ca.issue(["a.example", "b.example"])
+    gone = ca.issue(["a.example"])
+    (folder / "server-mine.pem").touch()
+    ca.keep_only([["b.example", "a.example"], ["never.example"]])
+    assert not any(file.exists() for file in gone)
+    left = {"ca.pem", "ca.key", "server-mine.pem", *(file.name for file in kept)}
+    assert {file.name for file in folder.iterdir()} == left
+
+
+def test_days_left(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How long a CA is still good is told of it, of its file and of its text."""
+    monkeypatch.setattr(certificates, "_CA_LIFE", timedelta(days=100, hours=1))
+    ca = ensure_ca(folder)
+    for form in (ca.certificate, ca.path, ca.path.read_bytes()):
+        assert Lifetime.of(form).days_left == 100
+    monkeypatch.setattr(certificates, "_CA_LIFE", timedelta(seconds=-1))
+    with pytest.raises(LregError):
+        ensure_ca(folder.with_name("ended"))
+    assert Lifetime.of(folder.with_name("ended") / "ca.pem").days_left == -1
 
 
 @pytest.mark.parametrize("name", ["", "a b", "a..b/", "host:5000", "[::1]", "bücher.example"])

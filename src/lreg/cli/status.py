@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -33,6 +34,8 @@ def command(ctx: click.Context, loaded: Loaded, *, as_json: bool) -> None:
     held = found is not None or running.is_held(store)
     if as_json:
         state = asdict(found) if found else {}
+        if found and found.ca:
+            state["ca_days_left"] = _days_left(found.ca)
         click.echo(json.dumps({"running": found is not None, "store": str(store), **state}))
     elif found is None:
         click.echo(f"starting on {store}" if held else f"not running on {store}")
@@ -44,9 +47,30 @@ def command(ctx: click.Context, loaded: Loaded, *, as_json: bool) -> None:
         if found.log:
             click.echo(f"log in {found.log}")
         if found.ca:
-            click.echo(f"CA in {found.ca}")
+            _show_ca(found.ca)
     if found is None:
         ctx.exit(_NOT_RUNNING)
+
+
+def _days_left(ca: str) -> int | None:
+    """Return for how many days a CA is still good; None where its file can't be read."""
+    from lreg.certificates import Lifetime  # noqa: PLC0415 - most have none, and it takes its time
+
+    try:
+        return Lifetime.of(Path(ca)).days_left
+    except (OSError, ValueError):
+        return None
+
+
+def _show_ca(ca: str) -> None:
+    from lreg.certificates import NOTICE_DAYS  # noqa: PLC0415 - as above
+
+    click.echo(f"CA in {ca}")
+    days = _days_left(ca)
+    if days is not None and days < NOTICE_DAYS:
+        when = f"ends in {days} days" if days >= 0 else "has ended"
+        mend = f"remove {Path(ca).parent}, restart, and give clients the new CA"
+        click.echo(f"the CA {when}: {mend}")
 
 
 def _span(seconds: float) -> str:

@@ -13,6 +13,7 @@ import ipaddress
 import logging
 import socket
 import ssl
+import sys
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -25,7 +26,7 @@ from lreg.oci.reference import canonical_host
 from lreg.registry.http.tls import Session, server_context
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable, Iterator
     from pathlib import Path
 
     from lreg.certificates import CertificateAuthority, Lifetime
@@ -38,6 +39,7 @@ _OWN = ""
 _MOST_MET = 64
 # What could not be replaced serves for so many seconds before that is tried again.
 _AGAIN = 60.0
+_DAY = 86400.0
 
 
 def tls_context(config: Config) -> ssl.SSLContext | None:
@@ -103,6 +105,8 @@ class Identities:
         self._own_names = _folded(own())
         self._met: set[str] = set()
         self._upstreams = frozenset(upstreams)
+        self._next_look = 0.0
+        self._look_at_ca()
         self._made = {_OWN: self._make(_OWN, frozenset())}
         self._minting: dict[str, asyncio.Task[None]] = {}
         self._rest_until: dict[str, float] = {}
@@ -113,6 +117,7 @@ class Identities:
         """Give a session its certificate; return the alert that ends it, or None."""
         _note_name(session, name, _)
         assert isinstance(session, Session)  # noqa: S101 - our context makes no others
+        self._look_at_ca()
         key = self._key(session.server_name)
         if key is None:
             log.info(
@@ -130,6 +135,24 @@ class Identities:
             self._mint(key)
         session.context = identity.context
         return None
+
+    def _look_at_ca(self) -> None:
+        """Say once a day that the CA ends, if it does so soon."""
+        from lreg.certificates import NOTICE_DAYS, Lifetime  # noqa: PLC0415 - as above
+
+        if (now := time.monotonic()) < self._next_look:
+            return
+        self._next_look = now + _DAY
+        days = Lifetime.of(self._authority.certificate).days_left
+        if days < NOTICE_DAYS:
+            log.warning(
+                "tls.ca_ends",
+                extra={
+                    "days": days,
+                    "file": str(self._authority.path),
+                    "renew": "remove its folder, restart, and give clients the new CA",
+                },
+            )
 
     def _is_new(self, session: Session, identity: _Identity) -> bool:
         """Return whether a client came to an address of ours that the certificate has not.
@@ -184,7 +207,34 @@ class Identities:
 
         names = self._own() | met if key == _OWN else spoofed_names((key,))
         cert, private = self._authority.issue(names)
+        if key == _OWN:
+            # No other set of names can be wanted any more.
+            self._authority.keep_only(
+                [names, *(spoofed_names((host,)) for host in self._upstreams)]
+            )
         return _Identity(_folded(names), _loaded(cert, private), Lifetime.of(cert))
+
+
+@contextlib.contextmanager
+def odd_names_logged() -> Iterator[None]:
+    """Log it where a hello has a server name that is no ASCII.
+
+    CPython refuses it by itself, with a line on stderr that is nobody's, before it calls back.
+    """
+    usual = sys.unraisablehook
+
+    def hook(found: sys.UnraisableHookArgs) -> None:
+        if found.exc_type is UnicodeDecodeError and isinstance(found.object, bytes):
+            name = found.object.decode(errors="backslashreplace")
+            log.info("tls.name_refused", extra={"server_name": name})
+        else:
+            usual(found)
+
+    sys.unraisablehook = hook
+    try:
+        yield
+    finally:
+        sys.unraisablehook = usual
 
 
 def _note_name(session: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> None:

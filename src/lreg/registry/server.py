@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from lreg.registry.app import Registry
 from lreg.registry.auth import TOKEN_USER, Accounts, Policy, ensure_token
 from lreg.registry.http.server import HttpServer
-from lreg.registry.identities import tls_context
+from lreg.registry.identities import odd_names_logged, tls_context
 from lreg.registry.pulls import Pulls
 from lreg.registry.records import Records
 from lreg.registry.sockets import bind
@@ -39,6 +39,11 @@ async def serve(config: Config, ready: Callable[[list[str]], None]) -> None:
         UsageError: it can't be served like this; says why.
     """
     _raise_file_limit()
+    with odd_names_logged():
+        await _serve(config, ready)
+
+
+async def _serve(config: Config, ready: Callable[[list[str]], None]) -> None:
     context = tls_context(config)
     listeners = bind(config)
     store = FilesystemStore(config.store, upload_expiry=config.upload_expiry)

@@ -9,11 +9,12 @@ import os
 import signal
 import subprocess
 import sys
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
-from lreg import cli
+from lreg import certificates, cli
 from lreg.cli import running
 from tests.support.processes import Said, attempt, clean_environment, free_port, run
 from tests.support.registries import Namespace
@@ -85,6 +86,16 @@ def test_start_status_stop(lreg: Shell) -> None:
         _status(port)
     assert not (running.run_folder(lreg.store) / "serve.json").exists()
     assert "server.ready" in (running.run_folder(lreg.store) / "log").read_text()
+
+
+def test_a_ca_that_ends_soon(lreg: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`status` says of a CA that ends within half a year when that is, and what to do."""
+    monkeypatch.setattr(certificates, "_CA_LIFE", timedelta(days=100, hours=1))
+    certificates.ensure_ca(lreg.store / "lreg/ca")
+    assert lreg("start", "--tls=auto", f"--listen=127.0.0.1:{free_port()}").code == 0
+    assert json.loads(lreg("status", "--json").out)["ca_days_left"] == 100
+    said = lreg("status").out
+    assert f"the CA ends in 100 days: remove {lreg.store}/lreg/ca, restart" in said
 
 
 def test_it_is_in_a_session_of_its_own(lreg: Shell) -> None:

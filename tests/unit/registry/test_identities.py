@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import socket
 import ssl
 import threading
 import time
@@ -12,6 +13,7 @@ from datetime import timedelta
 from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import pytest
 from cryptography import x509
@@ -23,6 +25,7 @@ from lreg.registry import identities
 from lreg.registry.http.messages import Request, Response
 from lreg.registry.identities import Identities
 from tests.support.processes import eventually
+from tests.support.registries import start_lreg
 from tests.unit.registry.test_connection import LAST, hello, serving
 
 if TYPE_CHECKING:
@@ -152,6 +155,46 @@ async def test_an_address_that_nobody_knew_of(ca: CertificateAuthority, signing:
         assert signing.asked == [("registry.lan",), ("127.0.0.1", "registry.lan")]
 
 
+async def test_what_is_outdated_goes(ca: CertificateAuthority) -> None:
+    """Of the certificates on the disk those stay that somebody may still be shown."""
+    ca.issue(["an.old.address"])
+    async with server(ca, ["registry.lan"]) as port:
+        await ask(ca, port, "quay.io")
+        await ask(ca, port, "127.0.0.1")
+        await ask(ca, port, "registry.lan")
+        found = [names(x509.load_pem_x509_certificate(each.read_bytes())) for each in issued(ca)]
+        assert sorted(map(sorted, found)) == [["127.0.0.1", "registry.lan"], ["quay.io"]]
+        assert len(list(ca.folder.glob("server-*.key"))) == len(found)
+
+
+def issued(ca: CertificateAuthority) -> list[Path]:
+    """The certificates that lie there."""
+    return sorted(ca.folder.glob("server-*.pem"))
+
+
+@pytest.mark.parametrize(("days", "said"), [(100, 1), (400, 0)])
+async def test_a_ca_that_ends(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    days: int,
+    said: int,
+) -> None:
+    """A server says at its start, and once a day, that its CA ends within half a year."""
+    monkeypatch.setattr(certificates, "_CA_LIFE", timedelta(days=days, hours=1))
+    clock = SimpleNamespace(time=time.time, monotonic=time.monotonic)
+    monkeypatch.setattr(identities, "time", clock)
+    ca = ensure_ca(tmp_path / "ending")
+    async with server(ca) as port:
+        for day in (1, 2):
+            for _ in range(3):
+                await ask(ca, port, "localhost")
+            told = [each for each in caplog.records if each.message == "tls.ca_ends"]
+            assert len(told) == day * said
+            assert all(vars(each)["days"] == days for each in told)
+            clock.monotonic = lambda: time.monotonic() + 86400
+
+
 async def test_a_certificate_is_made_once(
     tmp_path: Path, ca: CertificateAuthority, signing: Signing
 ) -> None:
@@ -277,6 +320,32 @@ async def test_a_hello_in_pieces(ca: CertificateAuthority) -> None:
                     continue
         assert (client.getpeercert() or {})["subjectAltName"] == (("DNS", "quay.io"),)
         writer.close()
+
+
+def test_a_name_that_is_no_ascii(tmp_path: Path) -> None:
+    """A hello with such a server name is refused and logged as any other name; nothing is printed.
+
+    A line on stderr that is no event would be in the way of who reads the log.
+    """
+    running = start_lreg(tmp_path, tls=True)
+    try:
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        client = ssl.create_default_context().wrap_bio(incoming, outgoing, server_hostname="aaaaaa")
+        with pytest.raises(ssl.SSLWantReadError):
+            client.do_handshake()
+        said = outgoing.read().replace(b"aaaaaa", "äöü".encode())
+        with socket.create_connection(("127.0.0.1", urlsplit(running.url).port or 0)) as plain:
+            plain.sendall(said)
+            incoming.write(plain.recv(1 << 16))
+        with pytest.raises(ssl.SSLError, match=r"(?i)internal.error"):
+            client.do_handshake()
+        eventually(lambda: "tls.name_refused" in running.process.log)
+    finally:
+        running.stop()
+    lines = [line for line in running.process.log.splitlines() if "name_refused" in line]
+    assert ["äöü" in line for line in lines] == [True]
+    assert "Exception ignored" not in running.process.log
+    assert "UnicodeDecodeError" not in running.process.log
 
 
 async def test_a_client_that_leaves_while_it_waits(

@@ -9,6 +9,7 @@ import ssl
 import time
 from typing import TYPE_CHECKING
 
+from lreg.certificates import NOTICE_DAYS, Lifetime
 from lreg.errors import LregError
 from lreg.node.doctor.finding import Finding, bad, good
 from lreg.node.emitters.forms import SYSTEM_CA
@@ -27,6 +28,8 @@ _PATIENCE = 10.0
 _HOSTS_CACHED = 5.0
 # Tokens live for five minutes; certificates are backdated by a day.
 _MOST_OFF = 300.0
+# From so many days before a CA's end on it is no longer a matter of words.
+_LAST_DAYS = 30
 _PEM = "-----BEGIN CERTIFICATE-----"
 # Where Go's crypto/x509 looks, in which all runtimes are written; each system has one of them.
 _BUNDLES = (
@@ -99,6 +102,8 @@ def tls(plan: NodePlan, files: Sequence[NodeFile], root: Root) -> Iterator[Findi
     """
     if not plan.endpoint.tls:
         return
+    with contextlib.suppress(ValueError):  # what is no certificate fails below
+        yield from _ca(plan)
     spoofed = plan.mechanism is Mechanism.SPOOF_TLS
     for name in plan.spoofed if spoofed else (plan.endpoint.host,):
         try:
@@ -112,6 +117,17 @@ def tls(plan: NodePlan, files: Sequence[NodeFile], root: Root) -> Iterator[Findi
             yield bad("tls", f"{name}: {trouble}", _mend(trouble))
         else:
             yield good("tls", f"{name}: the certificate is good")
+
+
+def _ca(plan: NodePlan) -> Iterator[Finding]:
+    """Tell whether the CA ends soon, and nothing where it does not."""
+    days = Lifetime.of(plan.ca.encode()).days_left if plan.ca else NOTICE_DAYS
+    said = f"the registry's CA ends in {days} days"
+    mend = "remove its folder where lreg runs, restart lreg, and apply the new CA to every node"
+    if days < _LAST_DAYS:
+        yield bad("tls", said if days >= 0 else "the registry's CA has ended", mend)
+    elif days < NOTICE_DAYS:
+        yield good("tls", f"{said}: {mend} in time")
 
 
 def _trusting(name: str, files: Sequence[NodeFile], root: Root) -> ssl.SSLContext:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 import time
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
+from lreg import certificates as own_ca
 from lreg.admin.values import Sighting
 from lreg.errors import LregError, Unreachable
 from lreg.node.doctor import canaries, examine, network
@@ -228,6 +230,24 @@ def test_certificates(encrypted: Running, tmp_path: Path) -> None:
     assert encrypted.ca
     found = certificates(encrypted, tmp_path, encrypted.ca.read_text(), "docker.io", "quay.io")
     assert [each.ok for each in found] == [True] * 4, found
+
+
+@pytest.mark.parametrize(("days", "ok"), [(400, None), (100, True), (10, False), (-1, False)])
+def test_a_ca_that_ends(
+    encrypted: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, days: int, ok: bool | None
+) -> None:
+    """A CA that ends within half a year is told, and is red in its last month."""
+    monkeypatch.setattr(own_ca, "_CA_LIFE", timedelta(days=days, hours=1))
+    if days < 0:
+        with pytest.raises(LregError, match="has ended"):
+            own_ca.ensure_ca(tmp_path / "ca")
+    else:
+        own_ca.ensure_ca(tmp_path / "ca")
+    text = (tmp_path / "ca/ca.pem").read_text()
+    found = certificates(encrypted, tmp_path / "node", text, "quay.io")[:-1]
+    assert [each.ok for each in found] == ([] if ok is None else [ok])
+    words = "has ended" if days < 0 else f"ends in {days} days"
+    assert all(words in each.said for each in found)
 
 
 def test_another_ca(encrypted: Running, tmp_path: Path) -> None:
