@@ -18,8 +18,7 @@ from lreg.errors import LregError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lreg.cli.carry import Wanted
-    from lreg.cli.remote import Registries
+    from lreg.cli.carried import Result
     from lreg.images.bundle import Bundle
     from lreg.images.carrying import CarriedFile
     from lreg.oci.digest import Digest
@@ -56,6 +55,7 @@ def command() -> None:
 @click.option("--all-platforms", is_flag=True, help="Of an index every image.")
 @access_options
 @click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def create(
     names: tuple[str, ...],
     *,
@@ -67,8 +67,9 @@ def create(
     insecure: bool,
     ca: Path | None,
     quiet: bool,
+    as_json: bool,
 ) -> None:
-    """Write a bundle of images, those that the registry here has under these names.
+    """Write a bundle of images, as nodes get them by these names.
 
     A PATH is a file or folder of manifests as for `lreg images`: the images that they need.
     """
@@ -76,12 +77,15 @@ def create(
         raise UsageError("--platform and --all-platforms exclude each other")
     if not names and not lock:
         raise UsageError("name images, or files or folders that need some, or a --lock FILE")
+    from lreg.cli.carried import report, stdout_free  # noqa: PLC0415 -- `--help` needs no client
     from lreg.oci.platform import Platform  # noqa: PLC0415
 
+    stdout_free(output, as_json=as_json)
     of_index = None if all_platforms else platform or Platform.here()
-    asyncio.run(
+    result = asyncio.run(
         _create(names, lock, since, of_index, Access(insecure, ca), output=output, quiet=quiet)
     )
+    report(result, quiet=quiet, as_json=as_json, to_stderr=True)
 
 
 async def _create(
@@ -93,10 +97,11 @@ async def _create(
     *,
     output: str,
     quiet: bool,
-) -> None:
+) -> Result:
     from lreg.cli.carry import carry  # noqa: PLC0415 -- `--help` needs no client
     from lreg.cli.remote import Registries  # noqa: PLC0415
     from lreg.cli.sink import write_to  # noqa: PLC0415
+    from lreg.cli.wanted import wanted_image  # noqa: PLC0415
 
     def write(files: Iterator[CarriedFile]) -> None:
         from lreg.images.bundle import write_bundle  # noqa: PLC0415
@@ -104,24 +109,21 @@ async def _create(
         write_to(output, lambda file: write_bundle(files, file))
 
     async with Registries(access) as registries:
-        wanted = list(dict.fromkeys(_wanted(registries, names, lock)))
-        carried = await carry(
+        named = dict.fromkeys(_named(names, lock))
+        return await carry(
             registries,
-            wanted,
+            list(dict.fromkeys([await wanted_image(registries, text) for text in named])),
             platform,
             write,
             since=_brought(since) if since else None,
+            for_bundle=True,
             quiet=quiet,
         )
-    if not quiet:
-        for image in carried:
-            click.echo(f"{' '.join(image.names)}  {image.root.digest}", err=True)
 
 
-def _wanted(registries: Registries, names: tuple[str, ...], lock: Path | None) -> Iterator[Wanted]:
-    """Yield what is to be bundled; raise UsageError where a path has no images."""
+def _named(names: tuple[str, ...], lock: Path | None) -> Iterator[str]:
+    """Yield the names of what is to be bundled; raise UsageError where a path has no images."""
     from lreg.cli.needs import look  # noqa: PLC0415
-    from lreg.cli.wanted import as_cached  # noqa: PLC0415
     from lreg.images import lock as locks  # noqa: PLC0415
     from lreg.images.finding.sources import Sources  # noqa: PLC0415
 
@@ -130,11 +132,10 @@ def _wanted(registries: Registries, names: tuple[str, ...], lock: Path | None) -
             needs, _ = look(Sources((name,)), only_sure=True)
             if not needs:
                 raise UsageError(f"{name} needs no images: see `lreg images {name}`")
-            yield from (as_cached(registries, need.image) for need in needs)
+            yield from (need.image for need in needs)
         else:
-            yield as_cached(registries, name)
-    for locked in locks.read(lock) if lock else ():
-        yield as_cached(registries, str(locked.reference))
+            yield name
+    yield from (str(locked.reference) for locked in (locks.read(lock) if lock else ()))
 
 
 def _brought(path: Path) -> dict[Digest, RepositoryName]:
@@ -155,19 +156,19 @@ def _brought(path: Path) -> dict[Digest, RepositoryName]:
 @click.argument("file", metavar="FILE")
 @access_options
 @click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
-def load(*, file: str, insecure: bool, ca: Path | None, quiet: bool) -> None:
-    """Push all images of a bundle to the registry here, under the names they had.
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def load(*, file: str, insecure: bool, ca: Path | None, quiet: bool, as_json: bool) -> None:
+    """Bring all images of a bundle into the registry here, under the names they had.
 
     FILE may be - for stdin. What the registry has is not sent: a load that broke off goes on where
-    it was. Every digest is verified.
+    it was. Every digest is verified. What was cached where the bundle was made is cached here.
     """
-    from lreg.cli.loading import load_bundle  # noqa: PLC0415 -- `--help` needs no client
+    from lreg.cli.carried import report  # noqa: PLC0415 -- `--help` needs no client
+    from lreg.cli.loading import load_bundle  # noqa: PLC0415
 
     with _opened(file) as bundle:
-        loaded = asyncio.run(load_bundle(bundle, Access(insecure, ca), quiet=quiet))
-    if not quiet:
-        for line in loaded:
-            click.echo(line)
+        result = asyncio.run(load_bundle(bundle, file, Access(insecure, ca), quiet=quiet))
+    report(result, quiet=quiet, as_json=as_json, to_stderr=False)
 
 
 @contextmanager

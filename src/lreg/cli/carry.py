@@ -2,40 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
 from typing import TYPE_CHECKING
 
 from lreg.cli.bridge import in_thread
+from lreg.cli.carried import CarriedImage, Counted, Result
 from lreg.cli.progress import shown
+from lreg.cli.wanted import as_known
 from lreg.client.copy import find_image, manifests_of
 from lreg.client.progress import Outcome
 from lreg.images.carrying import Carried, carried_files
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from lreg.cli.bridge import Bridge
     from lreg.cli.remote import Registries
+    from lreg.cli.wanted import Wanted
     from lreg.client.progress import Progress
     from lreg.client.repository import RemoteRepository
     from lreg.images.carrying import CarriedFile
     from lreg.oci.descriptor import Descriptor
     from lreg.oci.digest import Digest
+    from lreg.oci.manifest import Manifest
     from lreg.oci.platform import Platform
-    from lreg.oci.reference import Reference, RepositoryName
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """An image that is to be carried.
-
-    Attributes:
-        source: where it is, the registry named.
-        name: what it is to be called: a reference with a tag, or with a digest.
-    """
-
-    source: Reference
-    name: str
+    from lreg.oci.reference import RepositoryName
 
 
 async def carry(
@@ -45,9 +36,10 @@ async def carry(
     write: Callable[[Iterator[CarriedFile]], None],
     *,
     since: Mapping[Digest, RepositoryName] | None = None,
+    for_bundle: bool = False,
     quiet: bool = False,
-) -> tuple[Carried, ...]:
-    """Let `write` have the files of a layout of these images, in a thread; return what they are.
+) -> Result:
+    """Let `write` have the files of a layout of these images, in a thread; return what it took.
 
     Args:
         registries: where they are.
@@ -55,24 +47,62 @@ async def carry(
         platform: of an index only this image; None: all of it.
         write: takes the files as they come.
         since: blobs to leave out, as `carried_files`.
+        for_bundle: whether the layout says which of them are cached, and an index that is named
+            by its digest is kept, with the image for that platform alone.
         quiet: show no progress.
 
     Raises:
         ManifestUnknown: an image is not there, or not for that platform.
     """
-    images: dict[Wanted, Carried] = {}
+    begin = time.monotonic()
+    found: dict[Wanted, tuple[Manifest, ...]] = {}
     holders: dict[Digest, RemoteRepository] = {}
     for one in wanted:
         repository = await registries.repository(one.source)
-        root = await find_image(repository, one.source.selector, platform)
-        images[one] = Carried((one.name,), await manifests_of(repository, root))
-        holders |= dict.fromkeys(images[one].blobs, repository)
-    carried = tuple(images.values())
+        found[one] = await _manifests(repository, one, platform, as_named=for_bundle)
+        holders |= {blob.digest: repository for manifest in found[one] for blob in manifest.blobs}
+    known = await as_known(registries, list(found))
+    images = [
+        Carried((one.name,), manifests, is_cached=for_bundle and one.is_cached)
+        for one, manifests in zip(known, found.values(), strict=True)
+    ]
     with shown(quiet=quiet) as progress:
+        counted = Counted(progress)
         await in_thread(
-            lambda bridge: write(carried_files(carried, _reader(bridge, holders, progress), since))
+            lambda bridge: write(carried_files(images, _reader(bridge, holders, counted), since))
         )
-    return carried
+    _count_rest(images, counted)
+    return Result(
+        [
+            CarriedImage(str(one.source), one.name, image.root.descriptor, _origin(image))
+            for one, image in zip(known, images, strict=True)
+        ],
+        counted,
+        time.monotonic() - begin,
+    )
+
+
+async def _manifests(
+    repository: RemoteRepository, one: Wanted, platform: Platform | None, *, as_named: bool
+) -> tuple[Manifest, ...]:
+    image = await find_image(repository, one.source.selector, platform)
+    manifests = await manifests_of(repository, image)
+    if not as_named or one.source.digest in (None, image.digest):
+        return manifests
+    return *manifests, await repository.manifest(one.source.digest)
+
+
+def _origin(image: Carried) -> str:
+    return "cached" if image.is_cached else ""
+
+
+def _count_rest(images: Iterable[Carried], counted: Counted) -> None:
+    """Count what the layout has besides blobs that were read, and those that were not."""
+    for image in images:
+        for manifest in image.manifests:
+            counted.count(manifest.descriptor, Outcome.COPIED)
+        for blob in image.blobs.values():
+            counted.count(blob, Outcome.SKIPPED)
 
 
 def _reader(

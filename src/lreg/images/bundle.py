@@ -11,7 +11,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from lreg.errors import LregError, UsageError
-from lreg.images.carrying import REF_NAME, SINCE, write_tar
+from lreg.images.carrying import (
+    ABSENT,
+    CACHED,
+    INDEX,
+    MAX_MANIFESTS_SIZE,
+    ORIGIN,
+    REF_NAME,
+    SINCE,
+    write_tar,
+)
 from lreg.images.contents.unpacking import Plain
 from lreg.images.tars import tar_headers
 from lreg.oci.digest import Digest
@@ -27,11 +36,11 @@ if TYPE_CHECKING:
 _PIECE = 1 << 20
 # Layers are packed already; what is not packs well at any level.
 _LEVEL = 1
-# Of all that a bundle consists of, so of ten thousand images.
-_MAX_MANIFESTS = 64 << 20
 _MAX_HEADERS = 256 << 20
 # An index of indexes is rare; one of those of those is none.
 _MAX_DEPTH = 3
+# What annotations raise that are not what lreg writes there.
+_STRANGE = (ValueError, TypeError, AttributeError, RecursionError, LregError)
 
 
 def write_bundle(files: Iterable[CarriedFile], target: BinaryIO) -> None:
@@ -48,11 +57,11 @@ class BundledImage:
     """An image in a bundle.
 
     Attributes:
-        names: what it is called, with a tag or a digest.
+        names: what it is called, with a tag or a digest; and whether that is upstream's to change.
         manifests: what it consists of, children before their index, the whole last.
     """
 
-    names: tuple[Reference, ...]
+    names: Mapping[Reference, bool]
     manifests: tuple[Manifest, ...]
 
 
@@ -108,7 +117,7 @@ def _files(plain: Plain) -> Iterator[tuple[str, int, Iterator[bytes]]]:
 
 def _index(files: Iterator[tuple[str, int, Iterator[bytes]]]) -> Manifest:
     for name, size, pieces in files:
-        if name == "index.json":
+        if name == INDEX:
             return Manifest.parse(_bytes(name, size, pieces))
         if name != "oci-layout":
             break
@@ -120,7 +129,8 @@ def _manifests(
 ) -> dict[Digest, Manifest]:
     """Return the manifests of all images, which come first, an index before what it names."""
     manifests: dict[Digest, Manifest] = {}
-    missing, left = {child.digest for child in index.children}, _MAX_MANIFESTS
+    absent = _absent(index)
+    missing, left = {child.digest for child in index.children}, MAX_MANIFESTS_SIZE
     while missing:
         name, size, pieces = next(files, ("", 0, iter(())))
         if name == "manifest.json":
@@ -133,13 +143,13 @@ def _manifests(
             )
         left -= size
         if left < 0:
-            raise UsageError(f"its manifests have more than {_MAX_MANIFESTS} bytes together")
+            raise UsageError(f"its manifests have more than {MAX_MANIFESTS_SIZE} bytes together")
         raw = _bytes(name, size, pieces)
         if Digest.of(raw, digest.algorithm) != digest:
             raise UsageError(f"it is broken: {digest} holds other bytes")
         manifest = manifests[digest] = Manifest.parse(raw, algorithm=digest.algorithm)
         missing |= {child.digest for child in manifest.children if child.distributable}
-        missing -= manifests.keys()
+        missing -= manifests.keys() | absent
     return manifests
 
 
@@ -149,25 +159,35 @@ def _bytes(name: str, size: int, pieces: Iterator[bytes]) -> bytes:
     return b"".join(pieces)
 
 
-def _names(index: Manifest) -> dict[Digest, tuple[Reference, ...]]:
-    """Return what the index calls each of its images."""
-    names: dict[Digest, dict[Reference, None]] = {}
+def _names(index: Manifest) -> dict[Digest, dict[Reference, bool]]:
+    """Return what the index calls each of its images, and whether that is upstream's to change."""
+    names: dict[Digest, dict[Reference, bool]] = {}
     for child in index.children:
         text = child.annotations.get(REF_NAME)
         if not isinstance(text, str):
             raise UsageError(
                 f"{child.digest} of it has no name: load it by `lreg upload --as NAME`"
             )
-        names.setdefault(child.digest, {})[Reference.parse(text)] = None
-    return {digest: tuple(called) for digest, called in names.items()}
+        is_cached = child.annotations.get(ORIGIN) == CACHED
+        names.setdefault(child.digest, {})[Reference.parse(text)] = is_cached
+    return names
 
 
 def _since(index: Manifest) -> dict[Digest, RepositoryName]:
+    """Return which blobs are left out, and which repositories have them."""
     try:
         listed = json.loads(index.annotations.get(SINCE, "{}"))
         return {Digest.parse(key): RepositoryName.parse(name) for key, name in listed.items()}
-    except (ValueError, TypeError, AttributeError, RecursionError, LregError) as error:
+    except _STRANGE as error:
         raise UsageError(f"its index does not say what it was made since: {error}") from error
+
+
+def _absent(index: Manifest) -> frozenset[Digest]:
+    """Return which manifests are left out, that an index names."""
+    try:
+        return frozenset(map(Digest.parse, json.loads(index.annotations.get(ABSENT, "[]"))))
+    except _STRANGE as error:
+        raise UsageError(f"its index does not say which images it lacks: {error}") from error
 
 
 def _digest(name: str) -> Digest | None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
 
+from lreg.oci.platform import Platform
 from tests.server.commands.conftest import DISTRIBUTION, Lreg, lreg_of, mirroring
 from tests.support.images import hello, multi_arch
 from tests.support.mirrors import start_mirror
@@ -119,6 +121,27 @@ def test_where_there_is_no_such_upstream(
     assert image["origin"] == "pushed"
     with elsewhere.registry.wire() as wire:
         assert wire.pull(f"registry.corp/{repository}", "1") == made.manifest.digest
+
+
+def test_index_by_its_digest(
+    caching: Lreg, site: Lreg, quay: Upstream, stage: Stage, tmp_path: Path
+) -> None:
+    """An index that is named by its digest is that at the site, with this machine's image."""
+    made = multi_arch("locked")
+    digest = made.manifest.digest
+    quay.hold("org/app", made, "1")
+    lock = tmp_path / "images.lock"
+    lock.write_text(f'[[image]]\nname = "quay.io/org/app"\ntag = "1"\ndigest = "{digest}"\n')
+    caching.run("bundle", "create", "-q", "-o", "b", "--lock", str(lock))
+    stage.leave(quay)
+    site.run("bundle", "load", str(caching.home / "b"))
+    assert site.attempt("missing", "--lock", str(lock)).code == 0
+    here = Platform.here().architecture
+    (child,) = (each for each in made.images if each.architecture == here)
+    with site.registry.wire() as wire:
+        wire.manifest("quay.io/org/app", digest).expect(200)
+        assert wire.manifest("quay.io/org/app", "1").json() == json.loads(made.manifest.data)
+        assert wire.pull("quay.io/org/app", child.manifest.digest)
 
 
 def test_json(caching: Lreg, site: Lreg, quay: Upstream) -> None:
