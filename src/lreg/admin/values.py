@@ -53,6 +53,7 @@ class ImageState:
         until: when an own version ends, likewise; None: never.
         pinned: whether it is never evicted.
         answers_for: the upstreams that a pushed plain name answers for.
+        gone: whether upstream had no such tag any more when it was last asked.
     """
 
     repository: str
@@ -64,6 +65,7 @@ class ImageState:
     until: float | None = None
     pinned: bool = False
     answers_for: tuple[str, ...] = ()
+    gone: bool = False
 
     @property
     def name(self) -> str:
@@ -152,6 +154,14 @@ class Override:
 
     image: str
     until: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Adoption:
+    """An image of an upstream that was brought by hand: what its tag is to mean, which is here."""
+
+    image: str
+    digest: str
 
 
 @dataclass(frozen=True, slots=True)

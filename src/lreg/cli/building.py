@@ -23,7 +23,8 @@ from lreg.images.building.builders import Builder, Order, builder_here, built_by
 from lreg.images.building.dockerfile.building import DockerfileSource
 from lreg.images.building.sources import Additions, Work, build_image
 from lreg.images.building.staging import Staging
-from lreg.images.carrying import Carried, carried_files, write_folder, write_tar
+from lreg.images.carrying import Carried, carried_files, write_tar
+from lreg.images.layout import write_folder
 from lreg.images.whole import whole_file
 from lreg.oci.reference import Reference
 

@@ -75,12 +75,11 @@ async def _bring(
     from lreg.cli.locked import missing_of, wanted_of  # noqa: PLC0415             no client
     from lreg.cli.progress import shown  # noqa: PLC0415
     from lreg.cli.remote import Registries  # noqa: PLC0415
-    from lreg.client.admin import Admin  # noqa: PLC0415
     from lreg.images.lock import read  # noqa: PLC0415
 
     locked = read(lock) if lock else ()
     async with Registries(access) as registries:
-        admin = await Admin.find(await registries.local())
+        admin = await registries.admin()
         hosts = admin.about.upstreams if admin else {one.reference.host for one in locked} - {None}
         own = [one for one in locked if one.reference.host not in hosts]
         wanted = wanted_of(one for one in locked if one not in own) if lock else named

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
@@ -67,8 +67,9 @@ def command(
 ) -> None:
     """Copy the image SRC to DST, byte for byte, so that its digest stays.
 
-    A name without a host is one in the local registry. DST without a tag gets that of SRC. What
-    DST has already is not sent again; what another repository of its registry has is mounted.
+    SRC with a host is what the registry here has or fetches under that name, else that host's. DST
+    with a host is in that registry, without in the one here; without a tag it gets that of SRC.
+    What DST has already is not sent again; what another repository of its registry has is mounted.
     """
     if platform and all_platforms:
         raise UsageError("--platform and --all-platforms exclude each other")
@@ -91,7 +92,7 @@ async def _copy(
 
     begin = time.monotonic()
     async with Registries(access) as registries:
-        source = registries.complete(registries.parse(source_text))
+        source = await registries.locate(source_text)
         target = registries.parse(target_text)
         if target.digest:
             raise UsageError(f"{target_text}: the digest is that of SRC; give a tag, or nothing")
@@ -131,10 +132,33 @@ def result_json(result: Result) -> dict[str, Any]:
         "target": str(result.target),
         "digest": str(copied.root.digest),
         "media_type": copied.root.media_type,
-        "copied": _tally(copied.copied),
-        "mounted": _tally(copied.mounted),
-        "already_there": _tally(copied.skipped),
+        **moved_json(copied),
         "seconds": round(result.seconds, 3),
+    }
+
+
+class Moved(Protocol):
+    """How much content came to where it is in which way."""
+
+    @property
+    def copied(self) -> Tally:
+        """What was sent."""
+
+    @property
+    def mounted(self) -> Tally:
+        """What a registry linked from another of its repositories."""
+
+    @property
+    def skipped(self) -> Tally:
+        """What was there already."""
+
+
+def moved_json(moved: Moved) -> dict[str, dict[str, int]]:
+    """Return the fields that say how much moved; sizes are in bytes."""
+    return {
+        "copied": _tally(moved.copied),
+        "mounted": _tally(moved.mounted),
+        "already_there": _tally(moved.skipped),
     }
 
 

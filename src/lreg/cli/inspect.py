@@ -35,7 +35,7 @@ def command(
 ) -> None:
     """Show the manifest, the platforms, the layers, the config and the referrers of IMAGE.
 
-    IMAGE is a name in the local registry, or HOST/NAME; without a tag, `latest` is meant.
+    Without a tag, `latest` is meant.
     """
     if raw and as_json:
         raise UsageError("--raw and --json exclude each other")
@@ -51,7 +51,7 @@ async def _raw(text: str, access: Access, platform: Platform | None) -> bytes:
     from lreg.cli.remote import Registries  # noqa: PLC0415
 
     async with Registries(access) as registries:
-        reference = registries.parse(text)
+        reference = await registries.locate(text)
         repository = await registries.repository(reference)
         return (await find_manifest(repository, reference.selector, platform)).raw
 
@@ -62,10 +62,10 @@ async def _show(text: str, access: Access, platform: Platform | None, *, as_json
     from lreg.cli.remote import Registries  # noqa: PLC0415
 
     async with Registries(access) as registries:
-        reference = registries.parse(text)
+        reference = await registries.locate(text)
         repository = await registries.repository(reference)
         facts = await find_facts(repository, reference.selector, platform)
-    name = str(registries.complete(reference))
+    name = str(reference)
     if as_json:
         print_json(describe.as_json(name, facts))
     else:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from lreg.admin.values import Missing, Wanted, WantedImages
 from lreg.cli.locked import ABSENT, lacking_blobs
-from lreg.client.admin import Admin
 from lreg.oci.platform import Platform
 from lreg.oci.reference import Reference
 
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lreg.cli.remote import Registries
+    from lreg.client.admin import Admin
 
 
 async def lacking_of(
@@ -28,7 +28,7 @@ async def lacking_of(
             of its own.
         platforms: which images of an index have to be there.
     """
-    if admin := await Admin.find(await registries.local()):
+    if admin := await registries.admin():
         return await _of_lreg(admin, registries.local_host, images, tuple(platforms))
     found = [(image, await _why(registries, image, platforms)) for image in images]
     return [Missing(image, why) for image, why in found if why]

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING
 
+import click
+
 from lreg.cli.bridge import GRACE, aside
+from lreg.cli.carried import CarriedImage, Counted, Result
 from lreg.cli.naming import repository_of
 from lreg.cli.progress import shown
 from lreg.cli.remote import Registries
 from lreg.client.progress import Outcome
 from lreg.errors import LregError, UsageError
-from lreg.oci.reference import Reference
+from lreg.oci.reference import Reference, canonical_host
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from lreg.cli.access import Access
-    from lreg.client.progress import Progress
+    from lreg.client.admin import Admin
     from lreg.client.repository import RemoteRepository
     from lreg.images.bundle import Bundle, BundledImage
     from lreg.oci.descriptor import Descriptor
@@ -25,11 +29,12 @@ if TYPE_CHECKING:
     from lreg.oci.reference import RepositoryName
 
 
-async def load_bundle(bundle: Bundle, access: Access, *, quiet: bool) -> list[str]:
-    """Push a bundle's images; return a line for each name.
+async def load_bundle(bundle: Bundle, file: str, access: Access, *, quiet: bool) -> Result:
+    """Push a bundle's images; return what became of them.
 
     Args:
         bundle: as `read_bundle` gives it.
+        file: what it is called.
         access: how to reach the registry.
         quiet: show no progress.
 
@@ -37,21 +42,26 @@ async def load_bundle(bundle: Bundle, access: Access, *, quiet: bool) -> list[st
         UsageError: the bundle is broken, or needs an earlier one that was not loaded.
         DigestInvalid: what it holds has another digest.
     """
+    begin = time.monotonic()
     async with Registries(access) as registries:
         with shown(quiet=quiet) as progress:
-            loading = _Loading(bundle, registries, progress)
+            counted = Counted(progress)
+            loading = _Loading(bundle, registries, counted)
             await loading.blobs()
             await loading.left_out()
-            return [
-                await loading.image(image, name) for image in bundle.images for name in image.names
+            images = [
+                await loading.image(file, image, name)
+                for image in bundle.images
+                for name in image.names
             ]
+    return Result(images, counted, time.monotonic() - begin)
 
 
 class _Loading:
-    def __init__(self, bundle: Bundle, registries: Registries, progress: Progress) -> None:
+    def __init__(self, bundle: Bundle, registries: Registries, counted: Counted) -> None:
         self._bundle = bundle
         self._registries = registries
-        self._progress = progress
+        self._counted = counted
         self._wanted: dict[Digest, tuple[Descriptor, dict[RepositoryName, None]]] = {}
         for image in bundle.images:
             blobs = (blob for manifest in image.manifests for blob in manifest.blobs)
@@ -85,17 +95,32 @@ class _Loading:
                         f"the bundle lacks {digest}, and {repository.host} does too: "
                         + ("load the bundle that it was made since" if before else "it is broken")
                     )
-            self._progress.done(blob, Outcome.SKIPPED)
+            self._counted.done(blob, Outcome.SKIPPED)
 
-    async def image(self, image: BundledImage, name: Reference) -> str:
-        """Push an image's manifests under a name; return the line that says it."""
+    async def image(self, file: str, image: BundledImage, name: Reference) -> CarriedImage:
+        """Push an image's manifests under a name; return what it is there."""
         repository = await self._repository(repository_of(name))
         root = image.manifests[-1]
-        for manifest in image.manifests[:-1]:
-            await repository.put_manifest(manifest, manifest.digest)
-        await repository.put_manifest(root, name.tag or root.digest)
-        shown_as = f":{name.tag}" if name.tag else ""
-        return f"{repository.host}/{repository.name}{shown_as}@{root.digest}"
+        adopter = await self._adopter(name) if image.names[name] else None
+        for manifest in image.manifests:
+            tag = name.tag if manifest is root and not adopter else None
+            await repository.put_manifest(manifest, tag or manifest.digest)
+            self._counted.count(manifest.descriptor, Outcome.COPIED)
+        shown_as = f":{name.tag}" if name.tag else f"@{root.digest}"
+        target = f"{repository.host}/{repository.name}{shown_as}"
+        origin = "pushed"
+        if adopter:
+            state = await adopter.adopt(f"{repository.name}:{name.tag}", str(root.digest))
+            origin = state.origin
+            if state.digest != str(root.digest):
+                click.echo(f"lreg: {target} stays the own version that was pushed there", err=True)
+        return CarriedImage(file, target, root.descriptor, origin)
+
+    async def _adopter(self, name: Reference) -> Admin | None:
+        """Return the lreg that can take what a name means for upstream's; None where none can."""
+        admin = await self._registries.admin()
+        is_known = admin and canonical_host(name.host or "") in admin.about.upstreams
+        return admin if is_known and name.tag else None
 
     async def _blob(
         self, blob: Descriptor, names: list[RepositoryName], pieces: Iterator[bytes]
@@ -106,15 +131,15 @@ class _Loading:
             if not await repository.keeps(blob.digest):
                 lacking.append(repository)
         if not lacking:
-            self._progress.done(blob, Outcome.SKIPPED)
+            self._counted.done(blob, Outcome.SKIPPED)
             return
         first, *others = lacking
-        self._progress.started(blob)
+        self._counted.started(blob)
         await first.push_blob(blob, self._watched(blob, pieces))
         for other in others:
             if not await other.mount(blob.digest, first.name):
                 raise LregError(f"{other.host} can't give {other.name} what {first.name} has")
-        self._progress.done(blob, Outcome.COPIED)
+        self._counted.done(blob, Outcome.COPIED)
 
     async def _watched(self, blob: Descriptor, pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
         """Yield the pieces; the next is unpacked while one is sent."""
@@ -123,7 +148,7 @@ class _Loading:
             while piece := await coming:
                 coming = _following(pieces)
                 yield piece
-                self._progress.advanced(blob, len(piece))
+                self._counted.advanced(blob, len(piece))
         finally:
             await asyncio.wait([coming], timeout=GRACE)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lreg.admin.values import Missing, Wanted, WantedImages
-from lreg.client.admin import Admin
 from lreg.errors import BlobUnknown, ManifestUnknown, NameUnknown
 from lreg.oci.reference import Reference
 
@@ -32,7 +31,7 @@ async def missing_of(registries: Registries, locked: Sequence[Locked]) -> list[M
     An lreg is asked for what it holds, so that it fetches nothing. Another registry holds an image
     under the name that it has in its own.
     """
-    if admin := await Admin.find(await registries.local()):
+    if admin := await registries.admin():
         return list(await admin.missing(WantedImages(wanted_of(locked))))
     found = [(one, await _why_missing(registries, one)) for one in locked]
     return [Missing(str(one.reference), why) for one, why in found if why]

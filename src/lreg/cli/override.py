@@ -94,9 +94,9 @@ def command(
 ) -> None:
     """Put SRC in place of upstream's IMAGE, byte for byte: whoever pulls IMAGE by tag gets SRC.
 
-    SRC is an image in the registry here, HOST/NAME in another, or an archive with one image: the
-    folder of an OCI layout, its tar, or what `docker save` writes. A file or layout that is there
-    goes before an image of that name; what begins with `/` or `.` is always a path.
+    SRC is an image, or an archive with one: the folder of an OCI layout, its tar, or what `docker
+    save` writes. A file or layout that is there goes before an image of that name; what begins with
+    `/` or `.` is always a path.
 
     IMAGE is a name as Docker means it: `alpine:3.8` is docker.io/library/alpine:3.8. A pull by
     digest always gets that digest.
@@ -173,7 +173,7 @@ async def _copy(registries: Registries, source_text: str, target: Reference, how
     from lreg.cli.progress import shown  # noqa: PLC0415
     from lreg.client.copy import Options, copy_image  # noqa: PLC0415
 
-    source = registries.complete(registries.parse(source_text))
+    source = await registries.locate(source_text)
     with shown(quiet=how.quiet) as progress:
         await copy_image(
             await registries.repository(source),

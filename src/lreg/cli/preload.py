@@ -121,7 +121,6 @@ class Preload:
         from lreg.cli.bringing import Bringing, by_copies, by_fills  # noqa: PLC0415
         from lreg.cli.lacking import lacking_of  # noqa: PLC0415
         from lreg.cli.progress import shown  # noqa: PLC0415
-        from lreg.client.admin import Admin  # noqa: PLC0415
 
         names = [need.image for need in self.needs]
         if not self.force:
@@ -131,7 +130,7 @@ class Preload:
             return Bringing()
         wanted = WantedImages(tuple(Wanted(name, self.of_index) for name in names), self.jobs)
         stop_at = frozenset() if self.keep_going else frozenset(names) - self.guessed
-        admin = await Admin.find(await registries.local())
+        admin = await registries.admin()
         with shown(quiet=quiet) as progress:
             if admin:
                 return await by_fills(admin, wanted, progress, stop_at)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -13,20 +14,44 @@ from lreg.cli.complete import images
 from lreg.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
+    from lreg.cli.carried import Result
     from lreg.images.carrying import CarriedFile
     from lreg.oci.platform import Platform
 
     Write = Callable[[Iterator[CarriedFile]], None]
 
+F = TypeVar("F", bound=Callable[..., Any])
+
 _ENGINES = ("docker", "podman", "containerd")
+
+
+def pull_options(platform_help: str) -> Callable[[F], F]:
+    """Give a command IMAGEs and how to get them; it gets what `pull` takes.
+
+    Args:
+        platform_help: what --platform is.
+    """
+    options = (
+        click.argument("names", metavar="IMAGE…", nargs=-1, required=True, shell_complete=images),
+        platform_option(platform_help),
+        access_options,
+        click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors."),
+        click.option("--json", "as_json", is_flag=True, help="Print JSON."),
+    )
+
+    def decorate(function: F) -> F:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
 
 
 @click.command(
     epilog="Examples: lreg pull --to docker mine/app:1; lreg pull --to archive:app.tar mine/app:1"
 )
-@click.argument("names", metavar="IMAGE…", nargs=-1, required=True, shell_complete=images)
 @click.option(
     "--to",
     "target",
@@ -35,9 +60,7 @@ _ENGINES = ("docker", "podman", "containerd")
     help="Where to.",
 )
 @click.option("--as", "called", metavar="NAME", help="What the one image is to be called there.")
-@platform_option("Of an index this image.  [default: engines: this machine's, else all of it]")
-@access_options
-@click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
+@pull_options("Of an index this image.  [default: engines: this machine's, else all of it]")
 def command(
     names: tuple[str, ...],
     *,
@@ -47,22 +70,26 @@ def command(
     insecure: bool,
     ca: Path | None,
     quiet: bool,
+    as_json: bool,
 ) -> None:
     """Bring images from a registry to what runs containers on this machine, or into a file.
 
-    An IMAGE without a host is one of the registry here, and keeps its name there: what is cached
-    as docker.io/library/alpine is called so. An archive can be read by `docker load`, `podman
-    load`, `ctr images import` and skopeo.
+    An IMAGE keeps its name, without the host of the registry here: what is cached there as
+    docker.io/library/alpine is called so. An archive can be read by `docker load`, `podman load`,
+    `ctr images import` and skopeo. To the OCI layout in a FOLDER images are added.
     """
+    from lreg.cli.carried import stdout_free  # noqa: PLC0415 -- `--help` needs no client
     from lreg.oci.platform import Platform  # noqa: PLC0415
 
+    stdout_free(target.removeprefix("archive:"), as_json=as_json)
     write = _writer(target)
     if target in _ENGINES:
         platform = platform or Platform.here()
-    asyncio.run(pull(names, called, platform, Access(insecure, ca), write, quiet=quiet))
+    access = Access(insecure, ca)
+    pull(names, called, platform, access, write, quiet=quiet, as_json=as_json)
 
 
-async def pull(
+def pull(
     names: tuple[str, ...],
     called: str | None,
     platform: Platform | None,
@@ -70,27 +97,41 @@ async def pull(
     write: Write,
     *,
     quiet: bool,
+    as_json: bool,
 ) -> None:
-    """Let `write` have images, under their names or as `called`, and say on stderr which."""
-    from lreg.cli.carry import carry  # noqa: PLC0415 -- `--help` needs no client
-    from lreg.cli.remote import Registries  # noqa: PLC0415
-    from lreg.cli.wanted import as_named  # noqa: PLC0415
+    """Let `write` have images, under their names or as `called`, and say which."""
+    from lreg.cli.carried import report  # noqa: PLC0415 -- `--help` needs no client
 
     if called and len(names) != 1:
         raise UsageError(f"--as names one image, and there are {len(names)}")
+    result = asyncio.run(_carry(names, called, platform, access, write, quiet=quiet))
+    report(result, quiet=quiet, as_json=as_json, to_stderr=True)
+
+
+async def _carry(
+    names: tuple[str, ...],
+    called: str | None,
+    platform: Platform | None,
+    access: Access,
+    write: Write,
+    *,
+    quiet: bool,
+) -> Result:
+    from lreg.cli.carry import carry  # noqa: PLC0415 -- `--help` needs no client
+    from lreg.cli.remote import Registries  # noqa: PLC0415
+    from lreg.cli.wanted import wanted_image  # noqa: PLC0415
+
     async with Registries(access) as registries:
-        wanted = [as_named(registries, name, called) for name in names]
-        carried = await carry(registries, wanted, platform, write, quiet=quiet)
-    if not quiet:
-        for image in carried:
-            click.echo(f"{' '.join(image.names)}  {image.root.digest}", err=True)
+        wanted = [await wanted_image(registries, name, called) for name in names]
+        return await carry(registries, wanted, platform, write, quiet=quiet)
 
 
 def _writer(target: str) -> Write:
     """Return what writes images to where `--to` says; raise UsageError, or LregError."""
     from lreg.cli.sink import write_to  # noqa: PLC0415
-    from lreg.images.carrying import write_folder, write_tar  # noqa: PLC0415
+    from lreg.images.carrying import write_tar  # noqa: PLC0415
     from lreg.images.engines import engine  # noqa: PLC0415
+    from lreg.images.layout import write_folder  # noqa: PLC0415
 
     kind, _, path = target.partition(":")
     if target in _ENGINES:

@@ -1,9 +1,11 @@
 """The registries that a command talks to: which one an argument means, each opened once.
 
-A reference without a host means the local registry (`target.local_registry`), with its name there
-as it stands: `library/alpine:3.8`. A reference with a host means that registry, which may be the
-local one again: `127.0.0.1:5000/library/alpine:3.8`. What the local registry keeps under a name
-that begins with a host is called by both: `127.0.0.1:5000/quay.io/org/app`.
+A name without a host is one of the local registry (`target.local_registry`), as it stands there:
+`library/alpine:3.8`. With that registry's own host it is the same, and so what the registry keeps
+under the name of another host is called by both: `127.0.0.1:5000/quay.io/org/app`.
+
+The name of an image with any other host means what a node gets by it (`Registries.locate`); where
+something is pushed to, and whose tags are listed, it means that host (`Registries.parse`).
 """
 
 from __future__ import annotations
@@ -13,11 +15,20 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 from lreg.cli.access import Access
+from lreg.cli.naming import repository_of
 from lreg.cli.target import local_registry
 from lreg.client.admin import Admin
 from lreg.client.registry import Registry
-from lreg.errors import LregError
-from lreg.oci.reference import Reference, Tag
+from lreg.errors import (
+    Denied,
+    LregError,
+    ManifestUnknown,
+    NameInvalid,
+    NameUnknown,
+    Unauthorized,
+    Unreachable,
+)
+from lreg.oci.reference import Reference, Tag, canonical_host
 
 if TYPE_CHECKING:
     from lreg.client.repository import RemoteRepository
@@ -37,6 +48,7 @@ class Registries:
         self._access = access or Access()
         self._target = local_registry()
         self._open: dict[str, Registry] = {}
+        self._admin: tuple[Admin | None] | None = None
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -63,6 +75,44 @@ class Registries:
         # `familiar` adds a tag, and a listing's argument has none.
         return replace(named, tag=reference.tag)
 
+    async def locate(self, text: str) -> Reference:
+        """Return where the image is that an argument names: the registry to ask as its host.
+
+        With another host than the local registry's that is the local one, if it is an lreg that
+        has an upstream of that host (then it gives the own version, the cached one, or fetches
+        it), or if it keeps the image under that name; else that host. It has a tag or a digest.
+
+        Raises:
+            as `parse`.
+            Unreachable: the local registry should be there, and does not answer.
+        """
+        reference = self.complete(self.parse(text))
+        try:
+            here = Reference(
+                self.local_host, repository_of(reference), reference.tag, reference.digest
+            )
+        except NameInvalid:  # an address in brackets, or with its name too long for a repository's
+            return reference
+        is_here = reference.host != self.local_host and await self._answers_for(reference, here)
+        return here if is_here else reference
+
+    async def _answers_for(self, named: Reference, here: Reference) -> bool:
+        """Return whether the local registry has the image `named` or would fetch it."""
+        try:
+            admin = await self.admin()
+            if admin and canonical_host(named.host or "") in admin.about.upstreams:
+                return True
+            repository = await self.repository(here)
+            if here.digest:
+                return bool(await repository.resolve(here.digest))
+            return here.tag in [tag async for tag in repository.tags()]
+        except (ManifestUnknown, NameUnknown, Denied, Unauthorized):
+            return False
+        except Unreachable:
+            if self._target.is_guess:
+                return False
+            raise
+
     @staticmethod
     def complete(reference: Reference) -> Reference:
         """Return the reference with the tag that it means where it names none, `latest`."""
@@ -74,13 +124,19 @@ class Registries:
         """Return the local registry."""
         return await self._registry(self._target.host)
 
+    async def admin(self) -> Admin | None:
+        """Return the admin API of the local registry; None where that is no lreg."""
+        if self._admin is None:
+            self._admin = (await Admin.find(await self.local()),)
+        return self._admin[0]
+
     async def lreg(self) -> Admin:
         """Return the admin API of the local registry.
 
         Raises:
             LregError: the local registry is not an lreg.
         """
-        if (admin := await Admin.find(await self.local())) is None:
+        if (admin := await self.admin()) is None:
             raise LregError(
                 f"{self._target.host} is not an lreg, and only an lreg can do this: `lreg start` "
                 "one, or set LOCAL_REGISTRY to one"

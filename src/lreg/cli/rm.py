@@ -41,7 +41,7 @@ async def _remove_all(texts: Sequence[str], access: Access, *, force: bool) -> N
     from lreg.cli.remote import Registries  # noqa: PLC0415 -- `lreg rm --help` needs no client
 
     async with Registries(access) as registries:
-        references = [registries.complete(registries.parse(text)) for text in texts]
+        references = [await registries.locate(text) for text in texts]
         references.sort(key=_place)
         for _, group in groupby(references, key=_place):
             wanted = list(dict.fromkeys(group))

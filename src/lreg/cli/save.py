@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 import click
 
-from lreg.cli.access import Access, access_options, platform_option
-from lreg.cli.complete import images
+from lreg.cli.access import Access
+from lreg.cli.pull import pull, pull_options
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,11 +16,8 @@ if TYPE_CHECKING:
 
 
 @click.command(epilog="Example: lreg save -o images.tar mine/app:1 mine/db:2")
-@click.argument("names", metavar="IMAGE…", nargs=-1, required=True, shell_complete=images)
 @click.option("--output", "-o", required=True, metavar="FILE", help="Where to; - is stdout.")
-@platform_option("Of an index this image.  [default: all of it]")
-@access_options
-@click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
+@pull_options("Of an index this image.  [default: all of it]")
 def command(
     names: tuple[str, ...],
     *,
@@ -30,22 +26,23 @@ def command(
     insecure: bool,
     ca: Path | None,
     quiet: bool,
+    as_json: bool,
 ) -> None:
     """Write images to one archive, which docker, podman, ctr and skopeo load; so does `upload`.
 
     It is a tar of an OCI layout with Docker's manifest.json, the same bytes for the same images.
     """
-    from lreg.cli.pull import pull  # noqa: PLC0415 -- `--help` needs no client
+    from lreg.cli.carried import stdout_free  # noqa: PLC0415 -- `--help` needs no client
     from lreg.cli.sink import write_to  # noqa: PLC0415
     from lreg.images.carrying import write_tar  # noqa: PLC0415
 
-    asyncio.run(
-        pull(
-            names,
-            None,
-            platform,
-            Access(insecure, ca),
-            lambda files: write_to(output, lambda file: write_tar(files, file)),
-            quiet=quiet,
-        )
+    stdout_free(output, as_json=as_json)
+    pull(
+        names,
+        None,
+        platform,
+        Access(insecure, ca),
+        lambda files: write_to(output, lambda file: write_tar(files, file)),
+        quiet=quiet,
+        as_json=as_json,
     )

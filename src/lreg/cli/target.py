@@ -32,11 +32,13 @@ class Target:
         host: `HOST:PORT` or `HOST`, an IPv6 address in brackets: the host of image references.
         insecure: whether to speak plain HTTP to it.
         ca: the CA to trust besides the system's, PEM, or None.
+        is_guess: whether nothing says that it is there.
     """
 
     host: str
     insecure: bool
     ca: Path | None = None
+    is_guess: bool = False
 
     @property
     def url(self) -> str:
@@ -57,7 +59,7 @@ def local_registry() -> Target:
         return parse_target(text)
     if (running := running_here()) and (url := reachable(running.urls)):
         return _of_url(url, Path(running.ca) if running.ca else None)
-    return Target(_DEFAULT, insecure=True)
+    return Target(_DEFAULT, insecure=True, is_guess=True)
 
 
 def running_here() -> Running | None:

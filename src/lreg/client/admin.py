@@ -12,6 +12,7 @@ from lreg.admin.events import End, Event
 from lreg.admin.values import (
     PREFIX,
     About,
+    Adoption,
     Check,
     Images,
     ImageState,
@@ -106,6 +107,14 @@ class Admin:
     async def evict(self, pattern: str) -> Touched:
         """Drop the cached content of images; raise ManifestUnknown where none matches."""
         return await self._post(Touched, "evict", Pattern(pattern), f"evicting {pattern}")
+
+    async def adopt(self, image: str, digest: str) -> ImageState:
+        """Let an upstream's tag mean a manifest that was pushed by its digest, and be cached.
+
+        Returns:
+            What the tag means now: where an own version was pushed, that still.
+        """
+        return await self._post(ImageState, "adopt", Adoption(image, digest), f"keeping {image}")
 
     async def override(self, image: str, until: float | None) -> ImageState:
         """Let an own version end at a time, or never; return what the tag means.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,7 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
         OSError: it can't be written; says which file.
     """
     # Who else writes the same file at the same time has a part of his own.
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    part = path.with_name(f"{path.name}.{threading.get_native_id()}.part")
     try:
         try:
             with part.open("wb") as file:

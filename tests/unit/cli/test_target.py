@@ -63,7 +63,7 @@ def test_the_lreg_that_runs_here(store: Path) -> None:
     with running.hold(store):
         running.announce(store, _running("https://10.0.0.1:5001", ca="/ca.pem"))
         assert local_registry() == Target("10.0.0.1:5001", insecure=False, ca=Path("/ca.pem"))
-    assert local_registry() == Target("127.0.0.1:5000", insecure=True)
+    assert local_registry() == Target("127.0.0.1:5000", insecure=True, is_guess=True)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from lreg.admin.values import Sightings
 from lreg.registry.admin import bodies, caching, facts, images
 from lreg.registry.admin.routes import (
     AdminCall,
+    AdoptImage,
     CacheImages,
     CheckUpstreams,
     EvictImages,
@@ -46,6 +47,7 @@ _HANDLERS: dict[type[AdminCall], Callable[[Mirror, Any, Request], Awaitable[Resp
     PinTags: images.pin_tags,
     EvictImages: images.evict_images,
     RefreshTags: images.refresh_tags,
+    AdoptImage: images.adopt_image,
     OverrideTag: images.override_tag,
     UndoOverride: images.undo_override,
     CacheImages: caching.cache_images,

@@ -5,8 +5,19 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from lreg.admin.values import Images, ImageState, Override, Pattern, Refreshed, Touched, Trouble
+from lreg.admin.values import (
+    Adoption,
+    Images,
+    ImageState,
+    Override,
+    Pattern,
+    Refreshed,
+    Touched,
+    Trouble,
+)
 from lreg.errors import BadRequest, LregError, ManifestUnknown
+from lreg.oci.digest import Digest
+from lreg.oci.manifest import Manifest
 from lreg.oci.reference import Reference
 from lreg.registry.admin import bodies
 from lreg.registry.admin.selecting import (
@@ -22,9 +33,9 @@ from lreg.upstream.contents import Contents
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lreg.oci.digest import Digest
     from lreg.oci.reference import RepositoryName, Tag
     from lreg.registry.admin.routes import (
+        AdoptImage,
         EvictImages,
         ListImages,
         OverrideTag,
@@ -121,6 +132,22 @@ async def _refresh(mirror: Mirror, images: Sequence[Image]) -> Refreshed:
         same=sum(outcome is False for outcome in outcomes),
         failed=tuple(outcome for outcome in outcomes if isinstance(outcome, Trouble)),
     )
+
+
+async def adopt_image(mirror: Mirror, call: AdoptImage, request: Request) -> Response:
+    """Let a tag mean a manifest that is here, as if upstream had just given it; never a pushed one.
+
+    When upstream was asked is not known: it is asked once it can be.
+    """
+    asked = await bodies.read(request, Adoption)
+    name, tag = _named(mirror, asked.image)
+    if mirror.cached(name) is None:
+        raise BadRequest(f"{asked.image}: no upstream is behind it, so it has to be pushed")
+    repository = mirror.local.repository(name)
+    held = await repository.manifest(Digest.parse(asked.digest))
+    manifest = Manifest.parse(held.data, held.media_type, held.digest.algorithm)
+    await repository.put_fetched(manifest, tag, checked=0.0)
+    return await _told(mirror, name, tag)
 
 
 async def override_tag(mirror: Mirror, call: OverrideTag, request: Request) -> Response:

@@ -91,6 +91,11 @@ class EvictImages(AdminCall):
 
 
 @dataclass(frozen=True, slots=True)
+class AdoptImage(AdminCall):
+    """Take what was pushed by its digest for what upstream has."""
+
+
+@dataclass(frozen=True, slots=True)
 class OverrideTag(AdminCall):
     """Say until when an own version counts."""
 
@@ -114,6 +119,7 @@ _CALLS: dict[tuple[str, str], AdminCall] = {
     ("POST", "pin"): PinTags(pinned=True),
     ("POST", "unpin"): PinTags(pinned=False),
     ("POST", "evict"): EvictImages(),
+    ("POST", "adopt"): AdoptImage(),
     ("POST", "override"): OverrideTag(),
     ("POST", "undo"): UndoOverride(),
 }
