@@ -17,6 +17,7 @@ from tests.support import clients
 from tests.support.daemons import Docker
 from tests.support.needs import NEEDS
 from tests.support.registries import Namespace, Running, start_docker_registry, start_lreg
+from tests.tools import build
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -165,6 +166,18 @@ def skopeo(tmp_path: Path) -> Client:
 def dockerd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Docker]:
     """A dockerd of the tests' own."""
     daemon = Docker(tmp_path_factory.mktemp("docker") / "d")
+    try:
+        yield daemon
+    finally:
+        daemon.close()
+
+
+@pytest.fixture(scope="session")
+def dockerd29(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Docker]:
+    """A dockerd with the containerd image store; for tests marked with the client `Docker 29`."""
+    programs = [build(name) for name in ("dockerd", "containerd")]
+    options = ("--ip6tables=false", "--userland-proxy=false")
+    daemon = Docker(tmp_path_factory.mktemp("docker29") / "d", *options, programs=programs)
     try:
         yield daemon
     finally:

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.server.commands.conftest import lreg_of
-from tests.support.images import attested, hello, index, multi_arch, write_layout
+from tests.support.images import (
+    attested,
+    hello,
+    index,
+    multi_arch,
+    write_docker_archive,
+    write_layout,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -144,6 +151,25 @@ def test_upload_a_part(registry: Running, docker: Docker, lreg: Lreg, repository
     with registry.wire() as wire:
         found = [wire.pull(back, tag) for tag in ("only", "chosen", "here")]
     assert found == [arm64, s390x, amd64]
+
+
+@pytest.mark.client("docker")
+@pytest.mark.parametrize("daemon", ["dockerd", "dockerd29"])
+def test_upload_without_a_tag(
+    request: pytest.FixtureRequest, registry: Running, tmp_path: Path, repository: str, daemon: str
+) -> None:
+    """A name without a tag means the latest, whatever else is in its repository; of 20.10 too."""
+    docker: Docker = request.getfixturevalue(daemon)
+    lreg = lreg_of(registry, tmp_path, DOCKER_HOST=docker.host)
+    made = {tag: hello(f"{registry.url} {tag}", docker=True) for tag in ("old", "latest", "z")}
+    for tag, each in made.items():
+        archive = write_docker_archive(tmp_path / "x", each, f"{repository}:{tag}")
+        docker.cli("load", "--input", str(archive))
+    lreg.run("upload", repository)
+    with registry.wire() as wire:
+        assert wire.tags(repository) == ["latest"]
+        config = wire.manifest(repository, "latest").json()["config"]["digest"]
+    assert config == made["latest"].blobs[0].digest
 
 
 def test_upload_beside_an_attestation(

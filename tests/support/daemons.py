@@ -30,13 +30,20 @@ class Docker:
         host: where it listens, as `DOCKER_HOST` says it.
     """
 
-    def __init__(self, folder: Path, *options: str, inside: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *options: str,
+        inside: Sequence[str] = (),
+        programs: Sequence[Path] = (),
+    ) -> None:
         """Start it in a mount namespace where /etc/docker is its own.
 
         Args:
             folder: for its data, logs and sockets.
             options: more of dockerd's.
             inside: what to put before the command, such as `nsenter …`.
+            programs: what is first in its PATH: another dockerd than this machine's, say.
         """
         folder.mkdir(parents=True)
         self._folder = folder
@@ -63,7 +70,8 @@ class Docker:
         )
         (folder / "daemon.json").write_text("{}")
         argv = [*inside, "unshare", "--mount", "--propagation", "private", "sh", "-c", script]
-        self._daemon = Program(argv, folder / "dockerd.log", clean_environment(folder))
+        path = ":".join([*(str(each.parent) for each in programs), os.environ["PATH"]])
+        self._daemon = Program(argv, folder / "dockerd.log", clean_environment(folder, PATH=path))
         home = folder / "home"
         self.host = f"unix://{folder}/docker.sock"
         self.cli = Client(home, "docker", DOCKER_HOST=self.host)

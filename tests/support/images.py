@@ -160,6 +160,30 @@ def multi_arch(name: str, docker: bool = False) -> Index:
     return index(*made, docker=docker)
 
 
+def attested(*images: Image) -> Index:
+    """Return an index of those images, the first with a provenance, as BuildKit writes it."""
+    config = _content(OCI_CONFIG, {"architecture": "unknown", "os": "unknown", "config": {}})
+    statement = Content("application/vnd.in-toto+json", b'{"_type":"provenance"}')
+    about = _content(
+        OCI_MANIFEST,
+        {
+            "schemaVersion": 2,
+            "mediaType": OCI_MANIFEST,
+            "config": config.descriptor(),
+            "layers": [statement.descriptor()],
+        },
+    )
+    subject = images[0].manifest.digest
+    of_it = {
+        "vnd.docker.reference.type": "attestation-manifest",
+        "vnd.docker.reference.digest": subject,
+    }
+    nowhere = {"os": "unknown", "architecture": "unknown"}
+    value = json.loads(index(*images).manifest.data)
+    value["manifests"].append(about.descriptor(platform=nowhere, annotations=of_it))
+    return Index(_content(OCI_INDEX, value), (*images, Image(about, (config, statement))))
+
+
 def artifact(subject: Content, artifact_type: str, data: bytes) -> Image:
     """Return an artifact that says something about `subject`, such as a signature."""
     empty = Content(OCI_EMPTY, b"{}")

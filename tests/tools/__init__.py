@@ -22,7 +22,12 @@ _TAGS = {
     # Without what needs C libraries: drivers of some file systems, signatures by GPG.
     "containerd": "no_btrfs,no_devmapper,no_zfs",
     "crio": "containers_image_openpgp,exclude_graphdriver_btrfs,exclude_graphdriver_zfs",
+    "dockerd": "exclude_graphdriver_btrfs,no_embedded_containerd",
+    # With what caches other registries.
+    "zot": "sync,containers_image_openpgp",
 }
+# The modules of Docker Engine have versions of their own; releases name both.
+_VERSIONS = {"dockerd": "dockerversion.Version=29.8.1"}
 
 _MODULES = {
     program: module.parent
@@ -76,7 +81,7 @@ def _pin(module: Path) -> str:
     digest = hashlib.sha256()
     for file in ("go.mod", "go.sum"):
         digest.update((module / file).read_bytes())
-    digest.update(_TAGS.get(module.name, "").encode())
+    digest.update((_TAGS.get(module.name, "") + _VERSIONS.get(module.name, "")).encode())
     return digest.hexdigest()[:16]
 
 
@@ -100,7 +105,8 @@ def _version(go: str, module: Path) -> str:
 
     Its project's own builds set it; doctor asks programs for it.
     """
-    form = "{{.Module.Path}}/version.Version={{.Module.Version}}"
+    place = _VERSIONS.get(module.name, "version.Version={{.Module.Version}}")
+    form = f"{{{{.Module.Path}}}}/{place}"
     return f"-X {_run([go, 'list', '-f', form, 'tool'], module).splitlines()[0]}"
 
 

@@ -53,7 +53,7 @@ def held_images(
     chosen = engine_name or _ENGINES.get(transport)
     holder = engine(chosen) if chosen else find_engine(name)
     with tempfile.TemporaryFile() as file:
-        holder.save(name, file)
+        holder.save(name, file, platform)
         file.seek(0)
         what = f"{holder.name}'s {name}"
         # Of an index engines hold what is for this machine, and give no more of it away.

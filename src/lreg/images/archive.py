@@ -29,6 +29,8 @@ _MAX_DEPTH = 3
 _MAX_SHOWN = 10
 # What tells which of an archive's images is which, best first (containerd's, image-spec's).
 _NAMES = ("io.containerd.image.name", "org.opencontainers.image.ref.name")
+# What tells that a manifest says something of an image, and is none (containerd's).
+_SUBJECT = "io.containerd.manifest.subject"
 # RFC 1952, 2.3.1; RFC 8878, 3.1.1.
 _PACKED = {
     b"\x1f\x8b": mediatypes.OCI_LAYER_GZIP,
@@ -121,8 +123,9 @@ def _of_layout(
 ) -> list[ArchivedImage]:
     """Return the images of an OCI layout (image-spec, image-layout.md)."""
     names: dict[Digest, dict[str, None]] = {}
-    descriptors = {child.digest: child for child in index.children}
-    for child in index.children:
+    children = [child for child in index.children if _SUBJECT not in child.annotations]
+    descriptors = {child.digest: child for child in children}
+    for child in children:
         names.setdefault(child.digest, {}).update(dict.fromkeys(_names(child)))
     images = []
     for digest, called in names.items():

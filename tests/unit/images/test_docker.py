@@ -85,7 +85,7 @@ def test_half_an_image(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """An image that breaks off is none."""
     answer = b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nhalf"
     with daemon(monkeypatch, answer, reads=False), (tmp_path / "kept").open("wb") as kept:
-        assert "996 more expected" in failure(lambda: DockerDaemon().save("x", kept))
+        assert "996 more expected" in failure(lambda: DockerDaemon().save("x:1", kept))
 
 
 def test_no_room_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,6 +93,6 @@ def test_no_room_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
     answer = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfull"
     full = Path("/dev/full")
     with daemon(monkeypatch, answer, reads=False), full.open("wb", buffering=0) as kept:
-        message = failure(lambda: DockerDaemon().save("x", kept))
+        message = failure(lambda: DockerDaemon().save("x:1", kept))
     assert "No space left" in message
     assert "$TMPDIR" in message

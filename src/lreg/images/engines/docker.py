@@ -7,39 +7,32 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
-import socket
 from contextlib import contextmanager, suppress
 from tempfile import gettempdir
-from typing import IO, TYPE_CHECKING, cast
-from urllib.parse import quote, urlsplit
+from typing import IO, TYPE_CHECKING, Any, cast
+from urllib.parse import quote
 
 from lreg.errors import LregError
+from lreg.images.engines.docker_host import DockerHost
+from lreg.oci.platform import Platform
+from lreg.oci.reference import Reference
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import BinaryIO
 
-VARIABLE = "DOCKER_HOST"
-_SOCKET = "unix:///var/run/docker.sock"
 _PIECE = 1 << 20
-_CONNECT_TIME = 10.0
-# Docker answers a load after it has unpacked the image.
-_ANSWER_TIME = 1800.0
+# What a daemon that speaks TLS says to who does not (net/http, server.go).
+_WANTS_TLS = "HTTP request to an HTTPS server"
 
 
 class DockerDaemon:
-    """The daemon at $DOCKER_HOST, which may be a Unix socket or plain TCP."""
+    """The daemon that Docker's own client would ask."""
 
     name = "docker"
 
-    def __init__(self) -> None:
-        self._url = urlsplit(os.environ.get(VARIABLE) or _SOCKET)
-
     def lacks(self) -> str:
         """Return why it can't be asked, in words; "" where it can."""
-        if self._url.scheme not in ("unix", "tcp"):
-            return f"${VARIABLE} is {self._url.geturl()}: only unix:// and tcp:// are known here"
         try:
             with self._answer("/_ping") as answer:
                 _succeeded(answer)
@@ -48,19 +41,19 @@ class DockerDaemon:
             return str(error)
 
     def has(self, image: str) -> bool:
-        """Return whether it holds an image of this name."""
-        with self._answer(f"/images/{quote(image)}/json") as answer:
-            return answer.status == 200
+        """Return whether it holds an image of this name, or of this id."""
+        return bool(self._shown(image))
 
-    def save(self, image: str, target: IO[bytes]) -> None:
+    def save(self, image: str, target: IO[bytes], platform: Platform | None = None) -> None:
         """Write an image to a file, as `docker save` does."""
-        with self._answer(f"/images/{quote(image)}/get") as answer:
-            source = _succeeded(answer)
-            while piece := source.read(_PIECE):
-                _keep(piece, target)
-            # Of an answer of known length http.client does not say that it broke off.
-            if source.length:
-                raise http.client.IncompleteRead(b"", source.length)
+        name = self._one(image)
+        with self._answer(_path_of_saved(name, platform)) as answer:
+            # Its containerd store has all that a tag means, or one image; not what lacks its own.
+            other = None if platform or answer.status < 400 else self._other_platform(name)
+            if not other:
+                _copy(_succeeded(answer), target)
+        if other:
+            self.save(name, target, other)
 
     def load(self, write: Callable[[BinaryIO], None]) -> None:
         """Take the images of an archive, as `docker load` does."""
@@ -81,6 +74,35 @@ class DockerDaemon:
                 if line.strip() and (told := _error(line)):
                     raise LregError(f"the Docker daemon did not take the image: {told}")
 
+    def _one(self, image: str) -> str:
+        """Return a name of one image: without a tag Docker saves all of a repository."""
+        named = Reference.parse(image)
+        if not (named.tag or named.digest) and self._shown(f"{image}:latest"):
+            return f"{image}:latest"
+        return image  # an id, it may be
+
+    def _other_platform(self, image: str) -> Platform | None:
+        """Return for which one platform it has an image of an index; None where it has none.
+
+        Raises:
+            LregError: there are several.
+        """
+        held = [
+            Platform.from_json(each["ImageData"]["Platform"])
+            for each in self._shown(image).get("Manifests") or []
+            if each["Available"] and each["Kind"] == "image"
+        ]
+        if len(held) > 1:
+            names = ", ".join(sorted(map(str, held)))
+            raise LregError(f"Docker has {image} for {names}: take one by --platform")
+        return held[0] if held else None
+
+    def _shown(self, image: str) -> dict[str, Any]:
+        """Return what it says of an image; nothing where it has none of this name."""
+        with self._answer(f"/images/{quote(image)}/json?manifests=1") as answer:
+            said = answer.read()
+            return cast("dict[str, Any]", json.loads(said)) if answer.status == 200 else {}
+
     @contextmanager
     def _answer(self, path: str) -> Iterator[http.client.HTTPResponse]:
         with self._talking() as connection:
@@ -89,37 +111,44 @@ class DockerDaemon:
 
     @contextmanager
     def _talking(self) -> Iterator[http.client.HTTPConnection]:
-        connection = self._connection()
+        host = DockerHost.told()
+        connection = host.connection()
         try:
             yield connection
         except (OSError, http.client.HTTPException) as error:
             raise LregError(
-                f"the Docker daemon at {self._url.geturl()} does not answer: {error}"
+                f"the Docker daemon at {host.url} does not answer: {error}{host.trusts}"
             ) from error
         finally:
             connection.close()
 
-    def _connection(self) -> http.client.HTTPConnection:
-        if self._url.scheme == "tcp":
-            return http.client.HTTPConnection(self._url.netloc, timeout=_ANSWER_TIME)
-        return _UnixConnection(self._url.path)
+
+def _path_of_saved(image: str, platform: Platform | None) -> str:
+    wanted = ""
+    if platform:
+        fields = {"os": platform.os, "architecture": platform.architecture}
+        fields |= {"variant": platform.variant} if platform.variant else {}
+        wanted = f"?platform={quote(json.dumps(fields))}"
+    return f"/images/{quote(image)}/get{wanted}"
 
 
-class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: str) -> None:
-        super().__init__("docker", timeout=_ANSWER_TIME)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(_CONNECT_TIME)
-        self.sock.connect(self._path)
-        self.sock.settimeout(self.timeout)
+def _copy(source: http.client.HTTPResponse, target: IO[bytes]) -> None:
+    while piece := source.read(_PIECE):
+        _keep(piece, target)
+    # Of an answer of known length http.client does not say that it broke off.
+    if source.length:
+        raise http.client.IncompleteRead(b"", source.length)
 
 
 def _succeeded(answer: http.client.HTTPResponse) -> http.client.HTTPResponse:
     if answer.status >= 400:
-        raise LregError(f"the Docker daemon refused: {_error(answer.read()) or answer.reason}")
+        said = _error(answer.read()) or answer.reason
+        if _WANTS_TLS in said:
+            raise LregError(
+                "the Docker daemon speaks TLS there: set DOCKER_TLS_VERIFY=1, and DOCKER_CERT_PATH "
+                "to the folder of its ca.pem and your cert.pem and key.pem"
+            )
+        raise LregError(f"the Docker daemon refused: {said}")
     return answer
 
 

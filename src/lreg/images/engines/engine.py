@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import BinaryIO
 
+    from lreg.oci.platform import Platform
+
 # The end of what a program said says why it failed.
 _SAID = 2000
 
@@ -33,8 +35,14 @@ class Engine(Protocol):
     def has(self, image: str) -> bool:
         """Return whether it holds an image of this name."""
 
-    def save(self, image: str, target: IO[bytes]) -> None:
-        """Write an image to a file with a descriptor, as one archive."""
+    def save(self, image: str, target: IO[bytes], platform: Platform | None = None) -> None:
+        """Write an image to a file with a descriptor, as one archive.
+
+        Args:
+            image: its name, or what else the engine takes for one.
+            target: the file.
+            platform: of an index at least this image; None: what the engine has of it.
+        """
 
     def load(self, write: Callable[[BinaryIO], None]) -> None:
         """Take the images of the archive that `write` writes to the file it gets."""

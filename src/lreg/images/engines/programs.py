@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import BinaryIO
 
+    from lreg.oci.platform import Platform
+
 # Where CRI, `ctr` and dockerd keep their images in a containerd.
 _NAMESPACES = ("k8s.io", "default", "moby")
 NAMESPACE_VARIABLE = "CONTAINERD_NAMESPACE"
@@ -34,8 +36,8 @@ class Podman:
         """Return whether it holds an image of this name."""
         return self._podman.asks("image", "exists", image) is not None
 
-    def save(self, image: str, target: IO[bytes]) -> None:
-        """Write an image to a file."""
+    def save(self, image: str, target: IO[bytes], platform: Platform | None = None) -> None:
+        """Write an image to a file; it is for one platform."""
         self._podman.writes(target, "image", "save", "--quiet", "--format=oci-archive", image)
 
     def load(self, write: Callable[[BinaryIO], None]) -> None:
@@ -62,11 +64,12 @@ class Containerd:
         """Return whether it holds an image of this name, in full or as Docker shortens it."""
         return self._where(_full(image)) is not None
 
-    def save(self, image: str, target: IO[bytes]) -> None:
-        """Write an image to a file: what of it is for this machine."""
+    def save(self, image: str, target: IO[bytes], platform: Platform | None = None) -> None:
+        """Write an image to a file: what of it is for this machine, or for that platform."""
         name = _full(image)
         namespace = self._where(name) or self._namespaces[0]
-        self._ctr(namespace).writes(target, "images", "export", "-", name)
+        wanted = ("--platform", str(platform)) if platform else ()
+        self._ctr(namespace).writes(target, "images", "export", *wanted, "-", name)
 
     def load(self, write: Callable[[BinaryIO], None]) -> None:
         """Take the images of an archive, into the first of the namespaces."""
