@@ -110,17 +110,20 @@ def read_bundle(packed: Iterable[bytes]) -> Bundle:
 
 
 def _files(plain: Plain) -> Iterator[tuple[str, int, Iterator[bytes]]]:
-    for header in tar_headers(plain, _MAX_HEADERS):
+    for header in tar_headers(plain, _MAX_HEADERS, or_nothing=True):
         if header.isreg():
             yield header.name, header.size, plain.pieces(header.size)
 
 
 def _index(files: Iterator[tuple[str, int, Iterator[bytes]]]) -> Manifest:
+    name = ""
     for name, size, pieces in files:
         if name == INDEX:
             return Manifest.parse(_bytes(name, size, pieces))
         if name != "oci-layout":
             break
+    if not name:
+        raise UsageError("nothing comes, or not enough to be a bundle: what gives it has failed")
     raise UsageError("it is no bundle: `lreg bundle create` makes them")
 
 
@@ -164,12 +167,14 @@ def _names(index: Manifest) -> dict[Digest, dict[Reference, bool]]:
     names: dict[Digest, dict[Reference, bool]] = {}
     for child in index.children:
         text = child.annotations.get(REF_NAME)
-        if not isinstance(text, str):
+        name = Reference.parse(text) if isinstance(text, str) else None
+        # An OCI layout may say nothing but the tag.
+        if name is None or not (name.tag or name.digest):
             raise UsageError(
                 f"{child.digest} of it has no name: load it by `lreg upload --as NAME`"
             )
         is_cached = child.annotations.get(ORIGIN) == CACHED
-        names.setdefault(child.digest, {})[Reference.parse(text)] = is_cached
+        names.setdefault(child.digest, {})[name] = is_cached
     return names
 
 

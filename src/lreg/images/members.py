@@ -21,6 +21,7 @@ from lreg.errors import UsageError
 from lreg.images.contents.unpacking import Plain
 from lreg.images.packings import MARK, is_packed
 from lreg.images.tars import tar_headers
+from lreg.images.temporary import keep
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterator
@@ -125,25 +126,30 @@ def open_files(path: Path) -> Iterator[Files]:
 
 @contextmanager
 def open_tar(file: IO[bytes]) -> Iterator[Files]:
-    """Give the files of a tar; one that is packed is unpacked to a temporary file.
+    """Give the files of a tar; one that is packed, or a pipe, is kept in a temporary file.
 
     Args:
         file: with a descriptor, at its beginning.
 
     Raises:
+        LregError: there is no room for that file.
         as `open_files`.
     """
-    begin = file.read(MARK)
-    file.seek(0)
-    if not is_packed(begin):
+    is_plain = file.seekable() and not is_packed(_begin(file))
+    if is_plain:
         yield _Tar(file)
         return
     unpacked = Plain(iter(lambda: file.read(_PIECE), b""))
     with tempfile.TemporaryFile() as plain:
-        while piece := unpacked.read(_PIECE):
-            plain.write(piece)
+        keep(iter(lambda: unpacked.read(_PIECE), b""), plain)
         plain.seek(0)
         yield _Tar(plain)
+
+
+def _begin(file: IO[bytes]) -> bytes:
+    begin = file.read(MARK)
+    file.seek(0)
+    return begin
 
 
 class _Folder:

@@ -7,11 +7,13 @@ import io
 import json
 import os
 import tarfile
+import threading
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lreg.errors import UsageError
+from lreg.errors import LregError, UsageError
 from lreg.images.archive import open_archive
 from lreg.oci import mediatypes
 from lreg.oci.manifest import MAX_MANIFEST_SIZE
@@ -319,6 +321,24 @@ def test_bomb(tmp_path: Path) -> None:
     zeroes = gzip.compress(bytes(64 << 20))
     archive.write_bytes(gzip.compress(_header("zeroes", b"77777777777")) + zeroes * 40)
     assert "decompression bomb" in wrong(archive)
+
+
+@pytest.mark.parametrize("form", [oci_archive, zipped])
+def test_from_a_pipe(tmp_path: Path, form: Callable[[Path, Image | Index], Path]) -> None:
+    """An archive may come from a pipe, as from `<(ssh there docker save app)`."""
+    data, pipe = form(tmp_path, MADE).read_bytes(), tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=(data,))
+    writer.start()
+    assert contents(pipe).keys() == layout_digests(MADE)
+    writer.join()
+
+
+def test_no_room_to_unpack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is no room to unpack it that is said of the place that lacks it."""
+    monkeypatch.setattr("tempfile.TemporaryFile", partial(open, "/dev/full", "r+b", buffering=0))
+    with pytest.raises(LregError, match=r"kept in .*No space left on device; \$TMPDIR"):
+        contents(zipped(tmp_path, MADE))
 
 
 def test_not_there(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import tarfile
 from typing import TYPE_CHECKING
 
 import pytest
+import zstandard
 
 from lreg.errors import LregError, UsageError
 from lreg.images.bundle import read_bundle, write_bundle
@@ -85,10 +86,31 @@ def test_lacks_what_it_names() -> None:
     assert "no bundle" in refused(bundle(index, *MADE.blobs))
 
 
-@pytest.mark.parametrize("name", [None, 5, [], {}])
+@pytest.mark.parametrize("name", [None, 5, [], {}, "v1"])
 def test_no_name(name: object) -> None:
-    """An image without a name would be loaded into nowhere."""
+    """An image without a name, or with a tag alone, would be loaded into nowhere."""
     assert "has no name" in refused(bundle(named(MADE.manifest, name=name), MADE.manifest))
+
+
+def test_what_is_cut_off() -> None:
+    """Of a bundle that is cut off anywhere, packed or not, one line says so."""
+    plain = bundle(named(MADE.manifest), MADE.manifest, *MADE.blobs)
+    end = plain.rindex(MADE.blobs[-1].data) + len(MADE.blobs[-1].data)
+    for whole, cuts in ((plain, range(0, end, 97)), (zstandard.compress(plain), range(0, 300, 7))):
+        for cut in cuts:
+            with pytest.raises(LregError):
+                _loaded(whole[:cut])
+    assert "nothing comes" in refused(b"")
+    assert _loaded(plain) == {blob.digest: blob.data for blob in MADE.blobs}
+
+
+def _loaded(data: bytes) -> dict[str, bytes]:
+    """Return what is in a bundle, all of which it has to have."""
+    read = read_bundle([data])
+    blobs = {str(digest): b"".join(pieces) for digest, _, pieces in read.blobs()}
+    if missing := {blob.digest for blob in MADE.blobs} - blobs.keys():
+        raise LregError(f"{missing} did not come")
+    return blobs
 
 
 def test_indexes_in_indexes() -> None:

@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING
 from lreg.errors import LregError, UsageError
 from lreg.images.contents.entries import inside, read_entries
 from lreg.images.contents.tree import AUFS, MAX_LINKS, OPAQUE, WHITEOUT, hidden
+from lreg.images.temporary import keep
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -112,7 +113,7 @@ def _search(layers: Layers, wanted: str, top: int, kept: IO[bytes]) -> tuple[_Fo
 def _keep(kept: IO[bytes], pieces: Iterable[bytes]) -> None:
     kept.seek(0)
     kept.truncate()
-    kept.writelines(pieces)
+    keep(pieces, kept)
 
 
 def _see_that_it_is_sure(entry: Entry, wanted: str, folders: set[str]) -> None:
