@@ -143,10 +143,11 @@ def test_containerd(tmp_path: Path, program: str, version: str, plugin: str) -> 
 
 
 @pytest.mark.client("kubectl")
+@pytest.mark.parametrize("name", ["kubernetes", "kubernetes-undo"])
 @pytest.mark.parametrize("inner", ["containerd", "docker", "k3s"])
-def test_kubectl(tmp_path: Path, inner: str) -> None:
+def test_kubectl(tmp_path: Path, inner: str, name: str) -> None:
     """Each field of the DaemonSet is known to kubectl by its type: none is misspelt and dropped."""
-    (file,) = files_for("kubernetes", plan(upstreams=("docker.io",), inner=inner))
+    (file,) = files_for(name, plan(upstreams=("docker.io",), inner=inner))
     (meant,) = (
         each
         for each in YAML(typ="safe", pure=True).load_all(file.text)

@@ -83,6 +83,13 @@ _ALL = (
     _carrier(
         "kubernetes", "Kubernetes", kubernetes.kubernetes, kubernetes.NEEDS, kubernetes.CANNOT
     ),
+    _carrier(
+        "kubernetes-undo",
+        "Kubernetes, taken back",
+        kubernetes.kubernetes_undo,
+        kubernetes.UNDO_NEEDS,
+        {},
+    ),
 )
 RUNTIMES: Mapping[str, Runtime] = MappingProxyType({each.name: each for each in _ALL})
 

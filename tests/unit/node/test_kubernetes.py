@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from ruamel.yaml import YAML
 
+from lreg.node.emitters.forms import is_drop_in
 from lreg.node.hosts import hosts_block, merge_hosts
 from lreg.node.plan import Mechanism
-from lreg.node.runtimes import files_for
+from lreg.node.runtimes import RUNTIMES, files_for
 from tests.support.processes import Said, attempt
 from tests.unit.node.plans import plan
 
@@ -19,9 +20,11 @@ if TYPE_CHECKING:
 
     from lreg.node.plan import NodePlan
 
+CHANGED = "changed since; mend it by hand"
 
-def _manifests(how: NodePlan) -> list[Any]:
-    (file,) = files_for("kubernetes", how)
+
+def _manifests(how: NodePlan, name: str = "kubernetes") -> list[Any]:
+    (file,) = files_for(name, how)
     return list(YAML(typ="safe", pure=True).load_all(file.text))
 
 
@@ -34,12 +37,17 @@ class Pod:
         (self.node / "etc").mkdir(parents=True)
         self.told.mkdir()
 
-    def run(self, how: NodePlan) -> Said:
+    def run(self, how: NodePlan, name: str = "kubernetes") -> Said:
         """Run it with the files of a plan."""
-        for key, text in _manifests(how)[0]["data"].items():
+        for key, text in _manifests(how, name)[0]["data"].items():
             (self.told / key).write_text(text)
         env = {"NODE": str(self.node), "PATH": os.environ["PATH"]}
         return attempt(*self._shell, str(self.told / "apply.sh"), env=env)
+
+    def files(self) -> dict[str, str]:
+        """Return all files of the node."""
+        found = (each for each in self.node.rglob("*") if each.is_file())
+        return {str(each.relative_to(self.node)): each.read_text() for each in found}
 
     def read(self, path: str) -> str:
         """Return what a file of the node holds."""
@@ -74,8 +82,62 @@ def test_a_bare_node_gets_the_files(pod: Pod, inner: str) -> None:
             wanted = merge_hosts("127.0.0.1 localhost\n127.0.1.1 \\node\n", file.text)
         assert pod.read(file.path) == wanted
         assert (pod.node / file.path).stat().st_mode & 0o777 == file.mode
+    assert f"what is new needs: {RUNTIMES[inner].needs[Mechanism.SPOOF_HTTP]}\n" in said.out
     again = pod.run(how)
     assert (again.code, again.out, again.err) == (0, "", "")
+
+
+@pytest.mark.parametrize("inner", ["containerd", "crio", "docker", "k3s"])
+def test_undo(pod: Pod, inner: str) -> None:
+    """What it brought goes again, with what it remembered; what was there before comes back."""
+    how = plan(Mechanism.SPOOF_HTTP, inner=inner)
+    for file in files_for(inner, how):
+        if is_drop_in(file) and file.path != "etc/hosts":
+            pod.write(file.path, "mine\n")
+    before = pod.files()
+    assert pod.run(how).code == 0
+    assert pod.files() != before
+    said = pod.run(how, "kubernetes-undo")
+    assert (said.code, said.err) == (0, "")
+    assert "wrote /etc/hosts\n" in said.out
+    assert pod.files() == before
+    again = pod.run(how, "kubernetes-undo")
+    assert (again.code, again.out, again.err) == (0, "", "")
+
+
+def test_no_empty_folder_stays(pod: Pod) -> None:
+    """A folder of a host that has nothing in it any more would hide what holds for all hosts."""
+    pod.write("etc/containerd/certs.d/_default/hosts.toml", "mine\n")
+    pod.run(plan(upstreams=("quay.io", "docker.io")))
+    pod.run(plan(upstreams=("docker.io",)))
+    assert not (pod.node / "etc/containerd/certs.d/quay.io").exists()
+    pod.run(plan(), "kubernetes-undo")
+    found = sorted(each.name for each in (pod.node / "etc/containerd/certs.d").iterdir())
+    assert found == ["_default"]
+
+
+def test_undo_of_what_was_changed_since(pod: Pod) -> None:
+    """What somebody changed since is left, and said, and the pod fails there; the rest goes."""
+    path = "etc/containerd/certs.d/docker.io/hosts.toml"
+    pod.run(plan())
+    pod.write(path, "mine\n")
+    said = pod.run(plan(), "kubernetes-undo")
+    assert (said.code, said.err) == (1, f"left /{path}: {CHANGED}\n")
+    assert pod.read(path) == "mine\n"
+    assert "took back /etc/containerd/config.toml\n" in said.out
+
+
+def test_undo_without_space(pod: Pod) -> None:
+    """Where what was there can't be put back it is not forgotten."""
+    path = "etc/containerd/certs.d/docker.io/hosts.toml"
+    pod.write(path, "mine\n")
+    pod.run(plan())
+    kept = pod.node / "var/lib/lreg-daemonset" / path
+    kept.unlink()
+    kept.mkdir()
+    assert pod.run(plan(), "kubernetes-undo").code != 0
+    assert kept.exists()
+    assert (pod.node / "var/lib/lreg-daemonset/.written" / path).exists()
 
 
 def test_hosts_are_rewritten_in_place(pod: Pod) -> None:
@@ -132,7 +194,7 @@ def test_what_a_changed_plan_leaves_out(pod: Pod) -> None:
     pod.run(plan(Mechanism.SPOOF_HTTP, upstreams=("quay.io", "registry.k8s.io", "ghcr.io")))
     pod.write(f"{folder}/ghcr.io/hosts.toml", "changed since\n")
     said = pod.run(plan(upstreams=("docker.io",)))
-    assert (said.code, said.err) == (0, "")
+    assert (said.code, said.err) == (0, f"left /{folder}/ghcr.io/hosts.toml: {CHANGED}\n")
     assert pod.read("etc/hosts") == hosts
     assert not (pod.node / folder / "quay.io/hosts.toml").exists()
     assert pod.read(f"{folder}/registry.k8s.io/hosts.toml") == "mine\n"
@@ -169,7 +231,8 @@ def test_settings_that_it_would_have_to_change(pod: Pod, inner: str, path: str) 
     pod.write(path, "# mine\nx: 1\n")
     said = pod.run(plan(inner=inner))
     assert said.code == 1
-    assert f"/{path} has other settings" in said.err
+    assert f"refused, nothing was changed: /{path} has other settings" in said.err
+    assert pod.files().keys() == {"etc/hosts", path}
     assert pod.read(path) == "# mine\nx: 1\n"
 
 
@@ -204,6 +267,16 @@ def test_new_files_start_the_pods_anew() -> None:
         for how in (plan(), plan(), plan(fallback=False))
     ]
     assert annotations[0] == annotations[1] != annotations[2]
+
+
+def test_the_undo_takes_its_place() -> None:
+    """The undo's DaemonSet is the one of that name, with the same folders, so that one runs."""
+    there, back = (_manifests(plan(), name)[1] for name in ("kubernetes", "kubernetes-undo"))
+    assert there["metadata"] == back["metadata"]
+    pods = [each["spec"]["template"] for each in (there, back)]
+    assert pods[0]["spec"] == pods[1]["spec"]
+    assert pods[0]["metadata"]["annotations"] != pods[1]["metadata"]["annotations"]
+    assert len(_manifests(plan(), "kubernetes-undo")) == 2
 
 
 def test_tools_find_the_registry() -> None:

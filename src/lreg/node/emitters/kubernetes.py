@@ -33,6 +33,34 @@ _MICROK8S = "var/snap/microk8s/current/args"
 _FOLDERS = ("etc/rancher/k3s", "etc/rancher/rke2", _MICROK8S)
 
 
+_FORGET = 'only && rm -rf "$KEPT"/* "$WRITTEN"'
+_SEEN = """\
+#
+#   kubectl -n kube-system rollout status ds/lreg-node              # done on every node?
+#   kubectl -n kube-system logs -l app.kubernetes.io/name=lreg-node -c apply --prefix
+"""
+_ABOUT = (
+    """\
+# Brings the files of {runtime} to every node, by a pod that has no more of it than their folders.
+#
+# It restarts no runtime: the log says what new files need. It merges no settings: a node that has
+# some of its own in the way is not changed, its pod is not ready, and the log says which file; run
+# `lreg node apply` there. Deleted, it leaves what it wrote: `lreg node emit kubernetes-undo` first.
+"""
+    + _SEEN
+)
+_ABOUT_UNDO = (
+    """\
+# Takes the files of {runtime} back that `lreg node emit kubernetes` brought to every node. It takes
+# the place of that DaemonSet; once it is done, delete it.
+#
+# It restarts no runtime. What was changed since is left, its pod is not ready, and the log says
+# which file; what that was before is in /var/lib/lreg-daemonset of the node.
+"""
+    + _SEEN
+)
+
+
 def kubernetes(runtime: Runtime, plan: NodePlan, inner: Sequence[NodeFile]) -> Iterator[NodeFile]:
     """Yield the manifests.
 
@@ -44,19 +72,33 @@ def kubernetes(runtime: Runtime, plan: NodePlan, inner: Sequence[NodeFile]) -> I
     Raises:
         UsageError: a pod can't do that on a node.
     """
-    if any(file.path == SYSTEM_CA for file in inner):
+    ordered = sorted(inner, key=is_drop_in)  # a node that has to refuse one does so at first
+    keys = {file.path: _key(number, file.path) for number, file in enumerate(ordered)}
+    data = {file_key: file.text for file, file_key in zip(ordered, keys.values(), strict=True)}
+    data[_SCRIPT] = _script(ordered, keys, runtime.needs[plan.mechanism])
+    manifests = to_yaml(*_manifests(runtime, ordered, data), _hosting(plan))
+    yield NodeFile("kubernetes.yaml", _ABOUT.format(runtime=runtime.title) + manifests)
+
+
+def kubernetes_undo(
+    runtime: Runtime, plan: NodePlan, inner: Sequence[NodeFile]
+) -> Iterator[NodeFile]:
+    """Yield the manifests that take back what those of `kubernetes` have done; see there."""
+    del plan
+    data = {_SCRIPT: f"{SCRIPT}hosts /dev/null\n{_FORGET}\n"}
+    manifests = to_yaml(*_manifests(runtime, inner, data))
+    yield NodeFile("kubernetes-undo.yaml", _ABOUT_UNDO.format(runtime=runtime.title) + manifests)
+
+
+def _manifests(
+    runtime: Runtime, files: Sequence[NodeFile], data: dict[str, str]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    if any(file.path == SYSTEM_CA for file in files):
         raise UsageError(
             "a pod can't make a node's system trust a CA, which Docker needs for docker.io: use "
             "--mechanism mirror or spoof-http, or `lreg node apply docker` on each node"
         )
-    keys = {file.path: _key(number, file.path) for number, file in enumerate(inner)}
-    data = {_SCRIPT: _script(inner, keys)} | {keys[file.path]: file.text for file in inner}
-    yield NodeFile(
-        "kubernetes.yaml",
-        to_yaml(
-            _config_map(_NAME, _NAMESPACE, data), _daemon_set(runtime, inner, data), _hosting(plan)
-        ),
-    )
+    return _config_map(_NAME, _NAMESPACE, data), _daemon_set(runtime, files, data)
 
 
 def _key(number: int, path: str) -> str:
@@ -64,7 +106,7 @@ def _key(number: int, path: str) -> str:
     return f"{number:03}-{re.sub(r'[^A-Za-z0-9._-]', '_', path)}"
 
 
-def _script(files: Sequence[NodeFile], keys: dict[str, str]) -> str:
+def _script(files: Sequence[NodeFile], keys: dict[str, str], needs: str) -> str:
     """Return the script: what it can do, and then what it does."""
     put = [file for file in files if file.merge is not Merge.HOSTS]
     calls = [
@@ -72,7 +114,10 @@ def _script(files: Sequence[NodeFile], keys: dict[str, str]) -> str:
     ]
     names = next((f'"$HERE"/{keys[file.path]}' for file in files if file not in put), "/dev/null")
     only = shlex.join(["only", *(file.path for file in put)])
-    return SCRIPT + "".join(f"{call}\n" for call in [*calls, f"hosts {names}", only])
+    news = f'[ -z "$NEWS" ] || echo {shlex.quote(f"what is new needs: {needs}")}'
+    return SCRIPT + "".join(
+        f"{call}\n" for call in [*calls, f"hosts {names}", f"{only} || :", news]
+    )
 
 
 def _done_by(file: NodeFile) -> str:
@@ -125,6 +170,8 @@ def _container(name: str, command: list[str], mounts: list[dict[str, Any]]) -> d
         "name": name,
         "image": _IMAGE,
         "command": command,
+        # So that `kubectl describe` says why it failed.
+        "terminationMessagePolicy": "FallbackToLogsOnError",
         # The files are root's; that is all of root's power it has.
         "securityContext": {
             "runAsUser": 0 if mounts else 65534,
@@ -177,3 +224,7 @@ CANNOT = {
     Mechanism.MIRROR: "a change to settings that a node has already: it says so and fails there",
     Mechanism.SPOOF_TLS: "Docker on the nodes, for docker.io",
 }
+UNDO_NEEDS = needing(
+    "the options of `lreg node emit kubernetes`; `kubectl apply -f kubernetes-undo.yaml` in the "
+    "place of that, and then a restart of the runtime on each node"
+)

@@ -10,6 +10,7 @@ SCRIPT = rf"""#!/bin/sh
 # written there last is in .written under it.
 set -eu
 umask 022
+NEWS=
 HERE=$(dirname "$0")
 NODE=${{NODE:-/node}}
 KEPT=$NODE/var/lib/lreg-daemonset
@@ -32,7 +33,8 @@ put() {{ # KEY PATH MODE
     cat "$HERE/$1" >"$at.lreg-new"
     chmod "$3" "$at.lreg-new"
     mv "$at.lreg-new" "$at"
-    echo "wrote /$2"
+    NEWS="wrote /$2"
+    echo "$NEWS"
   fi
   if is_kept "$2"; then
     mkdir -p "$(dirname "$WRITTEN/$2")"
@@ -52,7 +54,8 @@ agree() {{ # KEY PATH MODE
   etc/containerd/config.toml)
     if grep -q "^ *config_path *= *[\"']/etc/containerd/certs.d[\"']" "$at"; then return; fi ;;
   esac
-  echo "/$2 has other settings: bring these in by hand, or run lreg node apply on the node:" >&2
+  echo "refused, nothing was changed: /$2 has other settings; bring these in by hand, or run" \
+    "lreg node apply on this node:" >&2
   cat "$HERE/$1" >&2
   exit 1
 }}
@@ -76,18 +79,35 @@ hosts() {{ # FILE
   rm "$KEPT/.hosts"
 }}
 
-# What was written before is as it was, but for these; and for what somebody else has changed.
+# What was written before is as it was, but for these; it fails where somebody has changed it since.
 only() {{ # PATH...
   [ -d "$WRITTEN" ] || return 0
-  find "$WRITTEN" -type f | while read -r written; do
-    path=${{written#"$WRITTEN/"}}
-    case " $* " in *" $path "*) continue ;; esac
-    if cmp -s "$written" "$NODE/$path"; then
-      if [ -e "$KEPT/$path" ]; then cat "$KEPT/$path" >"$NODE/$path"; else rm "$NODE/$path"; fi
-      rm -f "$written" "$KEPT/$path" "$KEPT/$path.none"
-      echo "took back /$path"
-    fi
-  done
+  find "$WRITTEN" -type f | {{
+    left=0
+    while read -r written; do
+      path=${{written#"$WRITTEN/"}}
+      case " $* " in *" $path "*) continue ;; esac
+      if cmp -s "$written" "$NODE/$path"; then
+        back "$path" || return
+        rm -f "$written" "$KEPT/$path" "$KEPT/$path.none"
+        echo "took back /$path"
+      elif [ -e "$NODE/$path" ]; then
+        echo "left /$path: changed since; mend it by hand" >&2
+        left=1
+      fi
+    done
+    return $left
+  }}
+}}
+
+# What it was before; an empty folder of a host would hide what holds for all hosts.
+back() {{ # PATH
+  if [ -e "$KEPT/$1" ]; then
+    cat "$KEPT/$1" >"$NODE/$1"
+  else
+    rm "$NODE/$1" || return
+    rmdir "$(dirname "$NODE/$1")" 2>/dev/null || :
+  fi
 }}
 
 """
