@@ -1,6 +1,6 @@
 """Large bodies between sockets and threads: what receives them, what waits for the threads.
 
-Measured (DESIGN.md, "HTTP engine"): what decides the throughput is the send buffer. Small slices
+Measured: what decides the throughput is the send buffer. Small slices
 into a fixed buffer stay in the CPU's cache; a buffer that grows by itself does not.
 """
 

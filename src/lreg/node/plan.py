@@ -249,8 +249,7 @@ def is_spoofable(host: str) -> bool:
 def spoofed_names(upstreams: Iterable[str]) -> tuple[str, ...]:
     """Return the names that clients look up for these registries, each once, in order.
 
-    docker.io brings along the names under which Docker Hub is asked (runtimes.md, "Names
-    contacted").
+    docker.io brings along the names under which Docker Hub is asked.
     """
     names: dict[str, None] = {}
     for host in upstreams:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from lreg.node.merging.draft import Draft
     from lreg.node.plan import NodeFile
 
-# The folder of a family of distributions, and its command (runtimes.md, "System CA").
+# The folder of a family of distributions, and its command.
 _DEBIAN = "usr/local/share/ca-certificates"
 _RED_HAT = "etc/pki/ca-trust/source/anchors"
 # --fresh: without it a certificate that is gone may stay in force.

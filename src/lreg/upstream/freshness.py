@@ -1,4 +1,4 @@
-"""How long what a tag means is believed (DESIGN.md, "Freshness")."""
+"""How long what a tag means is believed."""
 
 from __future__ import annotations
 
