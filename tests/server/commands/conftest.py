@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.support.mirrors import start_mirror
+from tests.support.others import start_zot
 from tests.support.processes import Said, attempt, clean_environment
 from tests.support.registries import Running, start_lreg
 
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
     from tests.support.wire import Wire
 
 DISTRIBUTION = pytest.param("docker_registry", marks=pytest.mark.client("docker-registry"))
+ZOT = pytest.param("zot", marks=pytest.mark.client("zot"))
+# The pinned zot takes no Docker schema 2, no config that is no JSON and no referrers of OCI 1.1,
+# and has every blob in every repository, so that none is mounted.
+NOT_ZOT = pytest.mark.parametrize("lreg", ["server", "tls_server", DISTRIBUTION], indirect=True)
 
 
 @dataclass(frozen=True)
@@ -118,9 +123,20 @@ def tls_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         running.stop()
 
 
-@pytest.fixture(params=["server", "tls_server", DISTRIBUTION])
+@pytest.fixture(scope="session")
+def zot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A running zot; for tests marked with that client."""
+    folder = tmp_path_factory.mktemp("zot")
+    running = start_zot(folder, folder / "store")
+    try:
+        yield running
+    finally:
+        running.process.kill()
+
+
+@pytest.fixture(params=["server", "tls_server", DISTRIBUTION, ZOT])
 def lreg(request: pytest.FixtureRequest, tmp_path: Path) -> Lreg:
-    """The command beside lreg, lreg over TLS, and registry:2."""
+    """The command beside lreg, lreg over TLS, registry:2, and zot."""
     return lreg_of(request.getfixturevalue(request.param), tmp_path)
 
 

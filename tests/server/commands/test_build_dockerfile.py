@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.server.commands.conftest import NOT_ZOT, Lreg
 from tests.server.commands.test_build import SCRIPT, config_of
 from tests.support.flattened import flattened
 from tests.support.images import hello, image, multi_arch
@@ -21,7 +22,6 @@ from tests.support.processes import clean_environment, run
 
 if TYPE_CHECKING:
     from tests.fakes.upstream import Upstream
-    from tests.server.commands.conftest import Lreg
     from tests.support.wire import Wire
 
 BASE = image({"etc/passwd": b"root:x:0:0::/:/bin/sh\napp:x:7:8::/:/bin/sh\n", "bin/sh": b"sh"})
@@ -43,6 +43,7 @@ def build(lreg: Lreg, folder: Path, *options: str, tag: str = "t/built:1") -> st
     return str(lreg.json("build", "--push", "--tag", tag, *options, str(folder))["digest"])
 
 
+@NOT_ZOT
 def test_config_alone_moves_no_layer(lreg: Lreg, wire: Wire, tmp_path: Path) -> None:
     """What adds no file to its base neither reads nor sends a layer: those are mounted."""
     wire.push("t/big", hello("build base", 5 << 20), "1")
@@ -195,14 +196,14 @@ def test_a_script_makes_the_context(lreg_here: Lreg, wire_here: Wire, tmp_path: 
     ("text", "message"),
     [
         ("COPY missing /", "line 2: COPY: 'missing' is not there"),
-        ("COPY ../up /", "leads out of the build context"),
+        ("COPY ../../../../../../etc/passwd /", "etc/passwd' is not there"),
+        ("COPY --parents ../../../../../../etc/passwd /", "etc/passwd' is not there"),
         ("COPY out /x", "is a link that leads out"),
         ("COPY out/passwd /x", "is a link that leads out"),
         ("COPY loop /x", "links in a circle"),
         ("COPY pipe /x", "is a pipe"),
         ("COPY . /x/", "an image can't hold it"),
         ("COPY file tar /x", "need a folder to go to"),
-        ("COPY no* /x", "nothing matches no*"),
         ("COPY file /\nCOPY folder/inside /file/x", "/file is no folder"),
         ("COPY folder/inside /x\nCOPY folder /x", "/x is no folder"),
         ("COPY file /x/y\nCOPY sub /", "/x is one, and no folder is to take its place"),

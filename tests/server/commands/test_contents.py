@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import zstandard
 
+from tests.server.commands.conftest import NOT_ZOT, Lreg
 from tests.support.images import Content, Image, image, layered, multi_arch, sha256
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.server.commands.conftest import Lreg
     from tests.support.daemons import Docker
     from tests.support.wire import Wire
 
@@ -87,6 +87,7 @@ THROUGH = member("bin/through", b"through a link", mode=0o755)
 LAYERED = layered(layer(*BASE), layer(*TOP, THROUGH), docker=True)
 
 
+@NOT_ZOT
 def test_files(lreg: Lreg, wire: Wire, repository: str) -> None:
     """Listed is what a container sees: whiteouts applied, links followed by what is added."""
     wire.push(repository, LAYERED, "v1")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.server.commands.conftest import DISTRIBUTION, Lreg, lreg_of
+from tests.server.commands.conftest import DISTRIBUTION, NOT_ZOT, Lreg, lreg_of
 from tests.support.images import artifact, hello, multi_arch
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ def other(request: pytest.FixtureRequest) -> Running:
     return running
 
 
+@NOT_ZOT
 @pytest.mark.parametrize("docker", [False, True])
 def test_all_platforms(
     lreg: Lreg, wire: Wire, other: Running, repository: str, docker: bool
@@ -48,6 +49,7 @@ def test_one_platform(lreg: Lreg, wire: Wire, repository: str) -> None:
     wire.manifest(f"{repository}/b", image.images[0].manifest.digest).expect(404)
 
 
+@NOT_ZOT
 def test_referrers(lreg: Lreg, wire: Wire, server: Running, repository: str) -> None:
     """With --referrers the signature of an image comes along; without it does not."""
     image = hello(repository)
@@ -116,6 +118,7 @@ def test_by_digest(lreg: Lreg, wire: Wire, repository: str) -> None:
     assert wire.tags(f"{repository}/b") == ["1"]
 
 
+@NOT_ZOT
 def test_plain_lines(lreg: Lreg, wire: Wire, repository: str) -> None:
     """Off a terminal each piece is one plain line on stderr, and --quiet says nothing at all."""
     image = hello(repository)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lreg.oci.platform import Platform
+from tests.server.commands.conftest import NOT_ZOT, Lreg
 from tests.support.images import Content, Image, artifact, hello, index, multi_arch, sha256
 
 if TYPE_CHECKING:
-    from tests.server.commands.conftest import Lreg
     from tests.support.wire import Wire
 
 HERE = Platform.here().architecture
@@ -50,6 +50,7 @@ def test_json(lreg: Lreg, wire: Wire, repository: str) -> None:
     assert found["image"]["config"] == {"cmd": ["/hello"]}
 
 
+@NOT_ZOT
 @pytest.mark.parametrize("docker", [False, True])
 def test_index(lreg: Lreg, wire: Wire, repository: str, docker: bool) -> None:
     """Of an index all platforms are listed, and this machine's image or the one asked for shown."""
@@ -132,6 +133,7 @@ def test_not_there(lreg: Lreg, wire: Wire, repository: str) -> None:
     lreg.fail(4, "inspect", "not/there")
 
 
+@NOT_ZOT
 def test_broken_config(lreg: Lreg, wire: Wire, repository: str) -> None:
     """An image whose config is no JSON is said so; exit code 3."""
     good = hello("x")
