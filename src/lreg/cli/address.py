@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lreg.config import Loaded
 
 
-@click.command()
+@click.command(epilog="Example: ssh node docker pull $(lreg address)/hello")
 @with_settings("store")
 @click.option("-6", "six", is_flag=True, help="An IPv6 address.")
 def command(loaded: Loaded, *, six: bool) -> None:

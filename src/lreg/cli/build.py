@@ -67,7 +67,14 @@ def _pair_option(*names: str, text: str) -> Callable[[Any], Any]:
     metavar="[OS/ARCH=]ROOTFS",
     help="Instead of DIR: a folder that is the image's root; for several platforms one each.",
 )
-@click.option("--tag", "-t", "tags", multiple=True, help="What it is called; may be repeated.")
+@click.option(
+    "--tag",
+    "-t",
+    "tags",
+    multiple=True,
+    metavar="NAME",
+    help="What it is called; may be repeated.",
+)
 @click.option("--push", is_flag=True, help="Push it under its tags.")
 @click.option(
     "--output",
@@ -81,7 +88,7 @@ def _pair_option(*names: str, text: str) -> Callable[[Any], Any]:
     multiple=True,
     callback=_platforms,
     metavar="OS/ARCH",
-    help="What for; of several, or several after commas, comes an index.  [default: this machine]",
+    help="What for; of several, or several after commas, comes an index.  [default: this machine's]",
 )
 @click.option(
     "--compression",
@@ -119,8 +126,8 @@ def _pair_option(*names: str, text: str) -> Callable[[Any], Any]:
 @click.option("--cmd", callback=_words, metavar="WORDS", help="What it runs, or a JSON list.")
 @click.option("--entrypoint", callback=_words, metavar="WORDS", help="What --cmd is given to.")
 @_pair_option("--env", "-e", text="Set a variable in it.")
-@click.option("--user", help="Whom it runs as.")
-@click.option("--workdir", help="Where it runs.")
+@click.option("--user", metavar="USER[:GROUP]", help="Whom it runs as.")
+@click.option("--workdir", metavar="PATH", help="Where it runs.")
 @_pair_option("--label", text="Add a label to its config.")
 @_pair_option("--annotation", text="Add an annotation to its manifests.")
 @access_options

@@ -37,7 +37,7 @@ def command() -> None:
     epilog="Examples: lreg bundle create -o site.bundle ./manifests alpine:3.20; "
     "lreg bundle create -o - --lock images.lock | ssh site lreg bundle load -"
 )
-@click.argument("names", metavar="IMAGE|PATH…", nargs=-1, shell_complete=images)
+@click.argument("names", metavar="IMAGE|PATH...", nargs=-1, shell_complete=images)
 @click.option("--output", "-o", required=True, metavar="FILE", help="Where to; - is stdout.")
 @click.option(
     "--lock",

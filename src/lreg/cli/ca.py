@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from lreg.config import Loaded
 
 
-@click.command()
+@click.command(epilog="Example: lreg ca > /etc/docker/certs.d/$(lreg address)/ca.crt")
 @with_settings("store")
 @click.option("--path", "as_path", is_flag=True, help="Print where the file lies instead.")
 def command(loaded: Loaded, *, as_path: bool) -> None:

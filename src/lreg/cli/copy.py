@@ -40,14 +40,18 @@ class Result:
     seconds: float
 
 
-@click.command()
+@click.command(epilog="Example: lreg copy mine/app:1 registry.example/team/app")
 @click.argument("source", metavar="SRC", shell_complete=images)
 @click.argument("target", metavar="DST", shell_complete=images)
 @platform_option("Of an index copy this image alone.")
 @click.option("--all-platforms", is_flag=True, help="Copy all of an index.  [default]")
 @click.option("--referrers", is_flag=True, help="Copy signatures and other referrers too.")
 @click.option(
-    "--jobs", type=click.IntRange(1, 64), default=4, show_default=True, help="Blobs at a time."
+    "--jobs",
+    type=click.IntRange(1, 64),
+    default=4,
+    metavar="COUNT",
+    help="Blobs at a time, 1 to 64.  [default: 4]",
 )
 @access_options
 @click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     "only",
     multiple=True,
     metavar="LAYER",
-    help="Only the files of this layer: its number from 1, or its digest. Repeatable.",
+    help="Only the files of this layer: its number from 1, or its digest; may be repeated.",
 )
 @looking_options
 def command(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lreg.oci.platform import Platform
 
 
-@click.command()
+@click.command(epilog="Examples: lreg inspect alpine:3.20; lreg inspect --raw mine/app:1 | jq")
 @click.argument("image", shell_complete=images)
 @platform_option("Of an index show this image.  [default: this machine's]")
 @access_options

@@ -62,14 +62,14 @@ _OPTIONS = (
         multiple=True,
         type=click.Path(path_type=Path, exists=True, dir_okay=False),
         metavar="FILE",
-        help="Values for the Helm charts; may be given again.",
+        help="Values for the Helm charts; may be repeated.",
     ),
     click.option(
         "--set",
         "settings",
         multiple=True,
         metavar="KEY=VALUE",
-        help="A value for the Helm charts, as of `helm --set`; may be given again.",
+        help="A value for the Helm charts, as of `helm --set`; may be repeated.",
     ),
     click.option(
         "--kubeadm",

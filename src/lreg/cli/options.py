@@ -53,7 +53,8 @@ def _given(value: object) -> object:
 
 def _option(setting: Setting[Any]) -> Callable[[F], F]:
     flag = f"--{setting.name}"
-    text = f"{setting.doc}  [env: {setting.variable}; default: {setting.default_doc}]"
+    again = " May be repeated." if setting.many else ""
+    text = f"{setting.doc}{again}  [env: {setting.variable}; default: {setting.default_doc}]"
     if setting.kind is SWITCH:
         return click.option(
             f"{flag}/--no-{setting.name}", setting.attribute, default=None, help=text

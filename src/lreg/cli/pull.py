@@ -34,7 +34,7 @@ def pull_options(platform_help: str) -> Callable[[F], F]:
         platform_help: what --platform is.
     """
     options = (
-        click.argument("names", metavar="IMAGE…", nargs=-1, required=True, shell_complete=images),
+        click.argument("names", metavar="IMAGE...", nargs=-1, required=True, shell_complete=images),
         platform_option(platform_help),
         access_options,
         click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors."),

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _PARALLEL = 16
 
 
-@click.command()
+@click.command(epilog="Example: lreg rm mine/app:1 mine/app:2")
 @click.argument("image", nargs=-1, required=True, shell_complete=images)
 @click.option("--force", is_flag=True, help="Remove a manifest even if other tags go with it.")
 @access_options

@@ -33,7 +33,7 @@ _PULLS = {
 _AFTER_LOG = 0.5
 
 
-@click.command()
+@click.command(epilog="Example: lreg serve --store /srv/images --listen :5000 --tls auto")
 @with_settings()
 @click.option(
     "--example",

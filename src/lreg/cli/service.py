@@ -134,7 +134,7 @@ def command() -> None:
     """Have systemd keep the registry running, across crashes and reboots."""
 
 
-@command.command()
+@command.command(epilog="Example: lreg service install --store /srv/images --listen :5000")
 @with_settings()
 @_for_whom
 @click.option("--now/--no-now", default=True, help="Enable and start it too.  [default: --now]")

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from lreg.config import Loaded
 
 
-@click.command()
+@click.command(epilog="Example: lreg start --listen :5000")
 @with_settings()
 @click.option(
-    "--wait", default=30.0, show_default=True, metavar="SECONDS", help="How long it may take."
+    "--wait", default=30.0, metavar="SECONDS", help="How long it may take.  [default: 30]"
 )
 def command(loaded: Loaded, *, wait: float) -> None:
     """Start the registry in the background; return when it answers.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -12,6 +11,7 @@ import click
 
 from lreg.cli import running
 from lreg.cli.options import with_settings
+from lreg.cli.output import print_json
 
 if TYPE_CHECKING:
     from lreg.config import Loaded
@@ -36,7 +36,7 @@ def command(ctx: click.Context, loaded: Loaded, *, as_json: bool) -> None:
         state = asdict(found) if found else {}
         if found and found.ca:
             state["ca_days_left"] = _days_left(found.ca)
-        click.echo(json.dumps({"running": found is not None, "store": str(store), **state}))
+        print_json({"running": found is not None, "store": str(store), **state})
     elif found is None:
         click.echo(f"starting on {store}" if held else f"not running on {store}")
     else:

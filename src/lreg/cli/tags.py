@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@click.command()
+@click.command(epilog="Example: lreg tags mine/app")
 @click.argument("repository", shell_complete=repositories)
 @access_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     epilog="Examples: lreg upload mine/app:1; lreg upload --from podman app:1 --as mine/app:1; "
     "lreg upload images.tar"
 )
-@click.argument("refs", metavar="REF…", nargs=-1, required=True)
+@click.argument("refs", metavar="REF...", nargs=-1, required=True)
 @click.option(
     "--from",
     "engine",

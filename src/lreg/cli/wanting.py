@@ -37,12 +37,16 @@ _OPTIONS = (
         multiple=True,
         callback=lambda _ctx, _param, texts: tuple(map(Platform.parse, texts)),
         metavar="OS/ARCH",
-        help="Of an index bring this image; may be given again.  [default: as the registry is set "
-        "to, else its own platform]",
+        help="Of an index bring this image; may be repeated.  [default: as the registry is set to, "
+        "else its own platform]",
     ),
     click.option("--all-platforms", is_flag=True, help="Of an index bring every image."),
     click.option(
-        "--jobs", type=click.IntRange(1, 64), default=4, show_default=True, help="Images at a time."
+        "--jobs",
+        type=click.IntRange(1, 64),
+        default=4,
+        metavar="COUNT",
+        help="Images at a time, 1 to 64.  [default: 4]",
     ),
     click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors."),
     click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),

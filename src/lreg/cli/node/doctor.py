@@ -37,9 +37,8 @@ _ROOT = Path("/")
 @click.option(
     "--timeout",
     default=60.0,
-    show_default=True,
     metavar="SECONDS",
-    help="How long one pull may take.",
+    help="How long one pull may take.  [default: 60]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
