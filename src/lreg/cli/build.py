@@ -88,7 +88,8 @@ def _pair_option(*names: str, text: str) -> Callable[[Any], Any]:
     multiple=True,
     callback=_platforms,
     metavar="OS/ARCH",
-    help="What for; of several, or several after commas, comes an index.  [default: this machine's]",
+    help="What for; of several, or several after commas, comes an index.  "
+    "[default: this machine's]",
 )
 @click.option(
     "--compression",
