@@ -192,6 +192,13 @@ def test_mkimage_for_docker(seed: Seed) -> None:
     assert out == "nordixorg/local:v2\n"
     seed.docker.image_id("nordixorg/local:v2")
     assert seed.attempt("images lreg_isloaded nordixorg/local:v2").code == 1
+    assert seed("images docker_ls nordixorg/local:v2").split() == ["bin/", "bin/hello"]
+    assert seed("images docker_export nordixorg/local:v2 | tar -xO bin/hello") == "hello\n"
+    (header, *files) = seed("images docker_ls_layers nordixorg/local:v2").splitlines()
+    assert files == ["bin/", "bin/hello"]
+    layer = header.split()[-1]
+    saved = seed(f"images docker_save_layers nordixorg/local:v2 {layer} | tar t")
+    assert saved.split() == files
     seed("images lreg_upload nordixorg/local:v2")
     seed("images lreg_isloaded nordixorg/local:v2")
 
@@ -227,10 +234,36 @@ def test_cache_list_inspect_remove(seed: Seed) -> None:
     lines = seed("images lreg_ls").splitlines()
     at = lines.index("docker.io/library/alpine:")
     assert lines[at + 1] == '  ["3.8"]'
-    assert json.loads(seed("images lreg_inspect library/alpine:3.8"))["digest"] == digest
+    assert json.loads(seed("images lreg_inspect library/alpine:3.8"))["Digest"] == digest
     seed("images lreg_isloaded library/alpine:3.8")
     seed("images lreg_rm docker.io/library/alpine:3.8")
     assert seed.attempt("images lreg_isloaded library/alpine:3.8").code == 1
+
+
+def test_inspect_says_what_skopeo_says(seed: Seed) -> None:
+    """`lreg_inspect` prints what skopeo does: of a rich image, of an index, of one of Docker's."""
+    (seed.folder / "inspected").mkdir()
+    (seed.folder / "inspected/Dockerfile").write_text(
+        'FROM scratch\nCOPY Dockerfile /\nCOPY Dockerfile /b/\nENV A=1 B="x y"\n'
+        'LABEL z=last a=é\nCMD ["/x"]\n'
+    )
+    docker_holds(seed, "inspected/docker:1")
+    seed(
+        """\
+        lreg build --quiet --push --tag inspected/one:1 --tag inspected/one:2 inspected
+        lreg build --quiet --push --tag inspected/index:1 --platform linux/amd64,linux/arm64 \
+          inspected
+        images lreg_upload inspected/docker:1
+        """
+    )
+    for name in ("inspected/one:1", "inspected/index:1", "inspected/docker:1"):
+        ours = json.loads(seed(f"images lreg_inspect {name}"))
+        theirs = json.loads(seed(f"skopeo inspect --tls-verify=false docker://{ADDRESS}/{name}"))
+        assert {key: ours[key] for key in theirs} == theirs
+        assert [key for key in ours if key in theirs] == list(theirs)
+        # skopeo before 1.10 does not print these.
+        assert [layer["Digest"] for layer in ours["LayersData"]] == ours["Layers"]
+        assert all(layer["Size"] and "tar" in layer["MIMEType"] for layer in ours["LayersData"])
 
 
 def test_upload(seed: Seed) -> None:

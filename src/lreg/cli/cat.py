@@ -7,24 +7,19 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lreg.cli.access import Access
 from lreg.cli.complete import images
 from lreg.cli.looking import looking_options
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
+    from lreg.cli.looking import Where
     from lreg.images.contents.layers import Layers
-    from lreg.oci.platform import Platform
 
 
 @click.command(epilog="Example: lreg cat alpine:3.20 /etc/os-release")
 @click.argument("image", shell_complete=images)
 @click.argument("path")
 @looking_options
-def command(
-    image: str, path: str, *, platform: Platform | None, insecure: bool, ca: Path | None
-) -> None:
+def command(image: str, path: str, *, where: Where) -> None:
     """Print the file PATH of IMAGE as a container would read it, links followed.
 
     Layers below the one that has it are not fetched.
@@ -37,4 +32,4 @@ def command(
         with open_file(layers, path) as content, standard_output() as stdout:
             shutil.copyfileobj(content, stdout)
 
-    look_into((image,), Access(insecure, ca), platform, show)
+    look_into((image,), where, show)

@@ -1,59 +1,65 @@
-"""How commands look into images: the layers of a registry's, read by a thread as they come."""
+"""How commands look into images, of a registry (read by a thread as they come) or an engine."""
 
 from __future__ import annotations
 
 import asyncio
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, TypeVar
 
 from lreg.cli.bridge import in_thread
 from lreg.cli.facts import choose
+from lreg.cli.held import held_images
 from lreg.cli.remote import Registries
 from lreg.errors import LregError
 from lreg.images.contents.layers import Layers
+from lreg.oci.platform import Platform
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lreg.cli.access import Access
     from lreg.cli.bridge import Bridge
+    from lreg.cli.looking import Where
     from lreg.client.repository import RemoteRepository
     from lreg.oci.manifest import Manifest
-    from lreg.oci.platform import Platform
 
 T = TypeVar("T")
 
 
-def look_into(
-    images: tuple[str, ...],
-    access: Access,
-    platform: Platform | None,
-    work: Callable[..., T],
-) -> T:
+def look_into(images: tuple[str, ...], where: Where, work: Callable[..., T]) -> T:
     """Return what `work` makes of the layers of images.
 
     Args:
         images: references, as commands take them.
-        access: how to reach their registries.
-        platform: of an index this image; None: this machine's.
-        work: called in a thread, with a `Layers` for each image.
+        where: what holds them.
+        work: called with a `Layers` for each image, in a thread where a registry holds them.
 
     Raises:
-        LregError: an image is none of files.
+        LregError: an image is none of files, or the engine lacks it.
         ManifestUnknown: there is no such image.
     """
-    return asyncio.run(_look(images, access, platform, work))
+    if where.engine is None:
+        return asyncio.run(_look(images, where, work))
+    with ExitStack() as stack:
+        return work(*(_held(image, where, stack) for image in images))
 
 
-async def _look(
-    images: tuple[str, ...], access: Access, platform: Platform | None, work: Callable[..., T]
-) -> T:
-    async with Registries(access) as registries:
+def _held(image: str, where: Where, stack: ExitStack) -> Layers:
+    """Return the layers of an image of an engine, readable as long as `stack` lasts."""
+    # Of an index engines give away what is for one platform.
+    platform = where.platform or Platform.here()
+    _, (archived,) = stack.enter_context(held_images(image, where.engine, platform))
+    holds = {blob.digest: member for blob, member in archived.blobs}
+    return Layers(archived.manifests[-1].layers, lambda layer: holds[layer.digest].pieces())
+
+
+async def _look(images: tuple[str, ...], where: Where, work: Callable[..., T]) -> T:
+    async with Registries(where.access) as registries:
         found = []
         for text in images:
-            reference = registries.complete(registries.parse(text))
+            reference = await registries.locate(text)
             repository = await registries.repository(reference)
             top = await repository.manifest(reference.selector)
-            found.append((repository, await _image(repository, top, platform)))
+            found.append((repository, await _image(repository, top, where.platform)))
         return await in_thread(lambda bridge: work(*(_layers(bridge, *each) for each in found)))
 
 

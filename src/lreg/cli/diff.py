@@ -6,18 +6,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lreg.cli.access import Access
 from lreg.cli.complete import images
 from lreg.cli.looking import as_json as entry_json
 from lreg.cli.looking import looking_options
 from lreg.cli.output import print_json, printable
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
+    from lreg.cli.looking import Where
     from lreg.images.contents.compare import Difference
     from lreg.images.contents.layers import Layers
-    from lreg.oci.platform import Platform
 
 
 @click.command(epilog="Example: lreg diff alpine:3.19 alpine:3.20")
@@ -31,9 +28,7 @@ def command(
     first: str,
     second: str,
     *,
-    platform: Platform | None,
-    insecure: bool,
-    ca: Path | None,
+    where: Where,
     as_json: bool,
 ) -> None:
     """List the files that differ between the images A and B: - only in A, + only in B, ~ in both.
@@ -46,7 +41,7 @@ def command(
     def compare(one: Layers, other: Layers) -> list[Difference]:
         return list(differences(one, other))
 
-    found = look_into((first, second), Access(insecure, ca), platform, compare)
+    found = look_into((first, second), where, compare)
     if as_json:
         print_json([_json(one) for one in found])
     else:

@@ -6,17 +6,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lreg.cli.access import Access
 from lreg.cli.complete import images
 from lreg.cli.looking import looking_options
 from lreg.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
+    from lreg.cli.looking import Where
     from lreg.images.contents.layers import Layers
-    from lreg.oci.platform import Platform
 
 
 @click.command(
@@ -44,9 +42,7 @@ def command(
     *,
     output: str,
     only: tuple[str, ...],
-    platform: Platform | None,
-    insecure: bool,
-    ca: Path | None,
+    where: Where,
 ) -> None:
     """Write the root of IMAGE as one tar, as `docker export` writes that of a container.
 
@@ -60,7 +56,7 @@ def command(
         tree = layers.tree(_numbers(layers, only) if only else None)
         write_to(output, lambda target: write_root(layers, tree, target))
 
-    look_into((image,), Access(insecure, ca), platform, export)
+    look_into((image,), where, export)
 
 
 def _numbers(layers: Layers, only: Sequence[str]) -> Iterator[int]:

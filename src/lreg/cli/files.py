@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lreg.cli.access import Access
 from lreg.cli.complete import images
 from lreg.cli.looking import as_json as entry_json
 from lreg.cli.looking import long_line, looking_options
@@ -14,11 +13,10 @@ from lreg.cli.output import print_json, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
+    from lreg.cli.looking import Where
     from lreg.images.contents.entries import Entry
     from lreg.images.contents.layers import Layers
-    from lreg.oci.platform import Platform
 
 
 @click.command(epilog="Examples: lreg files alpine:3.20; lreg files --long --layers mine/app")
@@ -32,9 +30,7 @@ def command(
     *,
     by_layer: bool,
     is_long: bool,
-    platform: Platform | None,
-    insecure: bool,
-    ca: Path | None,
+    where: Where,
     as_json: bool,
 ) -> None:
     """List the files that a container of IMAGE sees, straight from the registry.
@@ -66,7 +62,7 @@ def command(
         for entry in entries:
             click.echo(long_line(entry) if is_long else printable(_path(entry)))
 
-    look_into((image,), Access(insecure, ca), platform, show)
+    look_into((image,), where, show)
 
 
 def _path(entry: Entry) -> str:

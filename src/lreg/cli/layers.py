@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lreg.cli.access import Access
+from lreg.cli.access import Access, access_options, platform_option
 from lreg.cli.complete import images
-from lreg.cli.looking import looking_options
 from lreg.cli.output import columns, human_size, print_json
 from lreg.errors import LregError
 
@@ -24,7 +23,8 @@ _SHOWN = 80
 
 @click.command(epilog="Example: lreg layers alpine:3.20")
 @click.argument("image", shell_complete=images)
-@looking_options
+@platform_option("Of an index this image.  [default: this machine's]")
+@access_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
     image: str,
@@ -63,7 +63,7 @@ async def _facts(text: str, access: Access, platform: Platform | None) -> ImageF
     from lreg.cli.remote import Registries  # noqa: PLC0415
 
     async with Registries(access) as registries:
-        reference = registries.parse(text)
+        reference = await registries.locate(text)
         repository = await registries.repository(reference)
         facts = await find_facts(repository, reference.selector, platform)
     if facts.image is None:

@@ -2,25 +2,65 @@
 
 from __future__ import annotations
 
+import functools
 import stat
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from lreg.cli.access import access_options, platform_option
+import click
+
+from lreg.cli.access import Access, access_options, platform_option
 from lreg.cli.output import printable
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from lreg.images.contents.entries import Entry
+    from lreg.oci.platform import Platform
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Where an image is that is looked into.
+
+    Attributes:
+        access: how to reach its registry.
+        platform: of an index this image; None: this machine's.
+        engine: the engine of this machine that holds it; None: a registry does.
+    """
+
+    access: Access
+    platform: Platform | None
+    engine: str | None
+
+
 def looking_options(function: F) -> F:
-    """Give a command `--platform`, `--insecure` and `--ca`."""
-    return platform_option("Of an index this image.  [default: this machine's]")(
-        access_options(function)
-    )
+    """Give a command `--platform`, `--from`, `--insecure` and `--ca`: it gets `where`."""
+
+    @functools.wraps(function)
+    def wrapped(
+        *args: Any,
+        platform: Platform | None,
+        engine: str | None,
+        insecure: bool,
+        ca: Path | None,
+        **options: Any,
+    ) -> Any:
+        return function(*args, where=Where(Access(insecure, ca), platform, engine), **options)
+
+    decorated: Any = access_options(wrapped)
+    decorated = click.option(
+        "--from",
+        "engine",
+        type=click.Choice(("docker", "podman", "containerd")),
+        help="Look into what this engine holds.  [default: into the registry]",
+    )(decorated)
+    decorated = platform_option("Of an index this image.  [default: this machine's]")(decorated)
+    return cast("F", decorated)
 
 
 def long_line(entry: Entry) -> str:

@@ -88,7 +88,8 @@ def test_missing_and_preload(images: Images, hub: Upstream, overlays: dict[str, 
         "docker.io/org/built:local",
         "docker.io/org/web:1",
     ]
-    assert images("getimages", "web", **overlays).splitlines() == said.out.splitlines()[1:]
+    # As they are written in the manifests.
+    assert images("getimages", "web", **overlays).split() == ["org/built:local", "org/web:1"]
     # No upstream here is registry.k8s.io.
     assert images.attempt("lreg_preload", "web", **overlays).code
     assert images.attempt("lreg_isloaded", "org/web:1").code == 1
@@ -100,6 +101,7 @@ def test_missing_and_preload(images: Images, hub: Upstream, overlays: dict[str, 
     assert images("lreg_missingimages", "web", **overlays) == ""
     assert images("lreg_missingimages") == ""
     assert images("lreg_preload") == ""
+    assert images("lreg_cache") == ""
     assert images("getimages") == ""
     asked = len(hub.seen)
     forced = images(
@@ -120,12 +122,28 @@ def test_ip(images: Images) -> None:
     assert "no lreg runs here" in said.err
 
 
+def test_option_without_a_value(images: Images) -> None:
+    """`--tag=` is as if it were not there, as `--tag=$tag` is where nothing is in $tag."""
+    folder = images.lreg.home / "dockerfile"
+    folder.mkdir()
+    (folder / "Dockerfile").write_text("FROM scratch\nCOPY Dockerfile /\n")
+    said = images.attempt("mkimage", "--upload", "--tag=", str(folder))
+    assert (said.code, said.out) == (2, "")
+    assert "say what the image is called by --tag=" in said.err
+
+
+def test_help_of_a_command(images: Images) -> None:
+    """`--help` after a command prints how it is called, and does nothing."""
+    assert images("lreg_rm", "--help").startswith("images lreg_rm <image:tag>\n")
+
+
 def test_whole_names_mean_the_registry_here(images: Images, quay: Upstream) -> None:
     """A name with a host is one of the registry here: it is looked into and removed there alone."""
     quay.hold("org/app", hello("app"), "1")
     images("lreg_cache", "quay.io/org/app:1")
     said = json.loads(images("lreg_inspect", "quay.io/org/app:1"))
-    assert said["name"] == f"{images.lreg.registry.host}/quay.io/org/app:1"
+    assert said["Name"] == f"{images.lreg.registry.host}/quay.io/org/app"
+    assert said["RepoTags"] == ["1"]
     images("lreg_rm", "quay.io/org/app:1")
     assert images.attempt("lreg_isloaded", "quay.io/org/app:1").code == 1
 
@@ -191,7 +209,7 @@ def test_mkimage_of_a_dockerfile(images: Images) -> None:
     ("arguments", "message"),
     [
         (("nothing",), "there is no command 'nothing'"),
-        (("lreg_cache",), "lreg_cache needs more words: images lreg_cache <external-image>"),
+        (("lreg_rm",), "lreg_rm needs more words: images lreg_rm <image:tag>"),
         (("lreg_ls", "--all"), "lreg_ls has no option --all"),
         (("docker_save", "x:1"), "docker_save needs --output=FILE.tar"),
         (("getimages", "no-such"), "'no-such' is no file or folder"),

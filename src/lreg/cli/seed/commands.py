@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lreg.cli.seed import making
-from lreg.cli.seed.here import local, locate, lreg, pause_image
+from lreg.cli.seed.here import local, locate, look, lreg, pause_image
 from lreg.cli.seed.words import Given, Word
 from lreg.cli.target import VARIABLE
 from lreg.errors import UsageError
@@ -65,7 +65,8 @@ async def _listed() -> list[str]:
 
 
 def _cache(given: Given) -> int:
-    return lreg("cache", *given.operands)
+    # Of nothing, as `lreg_missingimages` may print it, there is nothing to bring.
+    return lreg("cache", *given.operands) if given.operands else 0
 
 
 def _upload(given: Given) -> int:
@@ -75,7 +76,11 @@ def _upload(given: Given) -> int:
 
 
 def _inspect(given: Given) -> int:
-    return lreg("inspect", "--json", local(given.operands[0]))
+    from lreg.cli.seed.inspect import described  # noqa: PLC0415 -- the help needs no client
+
+    fields = asyncio.run(described(local(given.operands[0])))
+    click.echo(json.dumps(fields, indent=4, ensure_ascii=False))
+    return 0
 
 
 def _rm(given: Given) -> int:
@@ -110,8 +115,15 @@ def _preload(given: Given) -> int:
 
 
 def _images(given: Given) -> int:
-    folders = [str(locate(name)) for name in given.operands]
-    return lreg("images", "--only-sure", *folders) if folders else 0
+    from lreg.cli.needs import look as find  # noqa: PLC0415 -- the help needs no YAML
+    from lreg.images.finding.sources import Sources  # noqa: PLC0415
+
+    folders = tuple(str(locate(name)) for name in given.operands)
+    needs, _ = find(Sources(folders), only_sure=True)
+    # As they are written: whoever asks may look for them in the manifests.
+    for name in sorted({str(one.reference) for need in needs for one in need.found}):
+        click.echo(name)
+    return 0
 
 
 def _ip(given: Given) -> int:
@@ -126,20 +138,20 @@ def _ip(given: Given) -> int:
 
 
 def _ls_files(given: Given) -> int:
-    return lreg("files", local(given.operands[0]))
+    return look("files", given.operands[0])
 
 
 def _ls_layers(given: Given) -> int:
-    return lreg("files", "--layers", local(given.operands[0]))
+    return look("files", given.operands[0], "--layers")
 
 
 def _save_layers(given: Given) -> int:
     image, *layers = given.operands
-    return lreg("export", *(f"--layer={layer}" for layer in layers), local(image))
+    return look("export", image, *(f"--layer={layer}" for layer in layers))
 
 
 def _export(given: Given) -> int:
-    return lreg("export", local(given.operands[0]))
+    return look("export", given.operands[0])
 
 
 def _save(given: Given) -> int:
@@ -155,6 +167,7 @@ COMMANDS: Mapping[str, Word] = {
         "Bring an image from the internet into the registry. Example:\n"
         "  images lreg_cache docker.io/library/alpine:3.8",
         _cache,
+        0,
     ),
     "lreg_upload": Word(
         "[--strip-host|--include-host] <docker_image>",
@@ -166,7 +179,7 @@ COMMANDS: Mapping[str, Word] = {
         options=("strip-host", "include-host", "force"),
     ),
     "lreg_inspect": Word(
-        "<image:tag>", "Show what an image in the registry is, as JSON.", _inspect
+        "<image:tag>", "Show what an image in the registry is, as skopeo inspect does.", _inspect
     ),
     "lreg_rm": Word("<image:tag>", "Remove an image from the registry.", _rm),
     "lreg_isloaded": Word(
@@ -187,7 +200,9 @@ COMMANDS: Mapping[str, Word] = {
         0,
         ("force", "keep-going"),
     ),
-    "getimages": Word("[dir/ovl]", "List the images that manifests need.", _images, 0),
+    "getimages": Word(
+        "[dir/ovl]", "List the images that manifests need, as they are written there.", _images, 0
+    ),
     "lreg_ip": Word(
         "",
         f"Print where the registry is: ${VARIABLE}, else the address of the lreg that runs\n"
@@ -201,7 +216,7 @@ COMMANDS: Mapping[str, Word] = {
         "Dockerfile, manifest.json says what it is. --upload pushes it into the registry;\n"
         "otherwise Docker gets it.",
         making.mkimage,
-        options=("manifest", "force", "upload", "strip-host", "tag"),
+        options=("manifest", "force", "upload", "strip-host", "include-host", "tag"),
     ),
     "docker_ls": Word("<image>", "List the files of an image.", _ls_files),
     "docker_ls_layers": Word("<image>", "List the files of an image layer by layer.", _ls_layers),

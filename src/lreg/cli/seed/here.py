@@ -34,6 +34,25 @@ def local(image: str) -> str:
     return f"{own}/{image}" if rest and first != own and is_host(first) else image
 
 
+def look(command: str, image: str, *options: str) -> int:
+    """Run a command of lreg that looks into an image; return its exit code.
+
+    Where only Docker has the image, Docker's is meant: what `mkimage` makes without --upload.
+    """
+    name = image.strip("\"'")
+    if lreg("has", name) and in_docker(name):
+        return lreg(command, "--from=docker", *options, name)
+    return lreg(command, *options, local(name))
+
+
+def in_docker(image: str) -> bool:
+    """Return whether a Docker daemon is here and has an image."""
+    from lreg.images.engines.docker import DockerDaemon  # noqa: PLC0415 -- few commands need it
+
+    docker = DockerDaemon()
+    return not docker.lacks() and docker.has(image)
+
+
 def locate(name: str) -> Path:
     """Return the folder or overlay of a name; raise UsageError."""
     return overlays.locate(name, os.environ)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lreg.cli.seed.here import local, locate, lreg
+from lreg.cli.seed.here import in_docker, local, locate, lreg
 from lreg.cli.target import local_registry
 from lreg.errors import LregError, UsageError
 from lreg.oci.reference import is_host
@@ -43,9 +43,14 @@ def make(given: Given) -> int:
     target = given.options.get("tar") or _default_tar()
     names = [item if ":" in item else _built(item) for item in given.operands]
     for name in names:
-        if lreg("has", name) and (code := _quietly("cache", name)):
+        if lreg("has", name) and (code := _brought(name)):
             return code
     return lreg("save", f"--output={target}", *map(local, names))
+
+
+def _brought(name: str) -> int:
+    """Have the registry here take an image from Docker, or the internet; return the exit code."""
+    return _quietly("upload", f"--as={name}", name) if in_docker(name) else _quietly("cache", name)
 
 
 def _built(item: str) -> str:

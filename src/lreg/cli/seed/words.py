@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import click
+
 from lreg.errors import UsageError
 
 if TYPE_CHECKING:
@@ -18,7 +20,7 @@ class Given:
     """What stands after a command.
 
     Attributes:
-        options: by name, without dashes; `yes` where an option has no value.
+        options: by name, without dashes; `yes` where an option stands without `=`.
         operands: the rest.
     """
 
@@ -53,13 +55,16 @@ class Word:
     options: tuple[str, ...] = ()
 
     def run(self, name: str, arguments: Sequence[str]) -> int:
-        """Run it.
+        """Run it; with --help print how it is called.
 
         Raises:
             UsageError: an option is none of its own, or an operand is missing.
         """
         given = parse(arguments)
-        usage = f"images {name} {self.usage}"
+        usage = f"images {name} {self.usage}".rstrip()
+        if given.has("help"):
+            click.echo(f"{usage}\n{self.help}")
+            return 0
         if unknown := sorted(given.options.keys() - {*self.options, "verbose"}):
             raise UsageError(f"{name} has no option --{unknown[0]}: {usage}")
         if len(given.operands) < self.least:
@@ -72,6 +77,6 @@ def parse(arguments: Sequence[str]) -> Given:
     options = {}
     left = list(arguments)
     while left and left[0].startswith("--"):
-        name, _, value = left.pop(0).removeprefix("--").partition("=")
-        options[name] = value or _YES
+        name, sign, value = left.pop(0).removeprefix("--").partition("=")
+        options[name] = value if sign else _YES
     return Given(options, tuple(left))
