@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support import clients
+from tests.support.builders import Beside, BuildKits
+from tests.support.buildkit import BuildKit
 from tests.support.daemons import Containerd
+from tests.support.registries import start_lreg
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,3 +70,16 @@ def containerd(the_containerd: Containerd, registry: Running) -> Containerd:
     the_containerd.trust(registry)
     the_containerd.remove_images()
     return the_containerd
+
+
+@pytest.fixture(scope="module")
+def beside_buildkit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Beside]:
+    """Lreg beside BuildKit."""
+    home = tmp_path_factory.mktemp("builders")
+    registry = start_lreg(home)
+    daemon = BuildKit(home / "buildkit")
+    try:
+        yield Beside.prepared(registry, BuildKits(daemon), home)
+    finally:
+        daemon.close()
+        registry.stop()

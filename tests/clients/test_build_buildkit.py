@@ -6,37 +6,22 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.builders import Beside, BuildKits
-from tests.support.buildkit import BuildKit
 from tests.support.dockerfiles import BOTH, BUILDKITS
-from tests.support.registries import start_lreg
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
+
+    from tests.support.builders import Beside
 
 pytestmark = pytest.mark.client("BuildKit")
 
 
-@pytest.fixture(scope="module")
-def beside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Beside]:
-    """Lreg beside BuildKit."""
-    home = tmp_path_factory.mktemp("builders")
-    registry = start_lreg(home)
-    daemon = BuildKit(home / "buildkit")
-    try:
-        yield Beside.prepared(registry, BuildKits(daemon), home)
-    finally:
-        daemon.close()
-        registry.stop()
-
-
 @pytest.mark.parametrize("case", [*BOTH, *BUILDKITS])
-def test_the_same_image(beside: Beside, tmp_path: Path, case: str) -> None:
+def test_the_same_image(beside_buildkit: Beside, tmp_path: Path, case: str) -> None:
     """Names, kinds, modes, owners, links, contents and config are those that BuildKit makes."""
-    beside.compare(tmp_path / "context", case)
+    beside_buildkit.compare(tmp_path / "context", case)
 
 
-def test_it_builds_for_lreg(beside: Beside, tmp_path: Path) -> None:
+def test_it_builds_for_lreg(beside_buildkit: Beside, tmp_path: Path) -> None:
     """What BuildKit makes of a Dockerfile is pushed like what lreg makes of it."""
-    beside.hand_over(tmp_path / "context")
+    beside_buildkit.hand_over(tmp_path / "context")

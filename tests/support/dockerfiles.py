@@ -9,6 +9,8 @@ import tarfile
 import textwrap
 from typing import TYPE_CHECKING, Literal
 
+from tests.support.features import FEATURES
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -335,7 +337,7 @@ def write_base(folder: Path) -> Path:
 
 def write_case(folder: Path, case: str, base: str) -> Path:
     """Write a context with the Dockerfile of a case, in which BASE is that image."""
-    text = (BOTH | BUILDKITS)[case]
+    text = (BOTH | BUILDKITS | FEATURES)[case]
     folder.mkdir()
     write_context(folder)
     text = textwrap.dedent(text).lstrip().replace("BASE ", f"{base} ")

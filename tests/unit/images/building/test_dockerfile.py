@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lreg.errors import UsageError
+from lreg.images.building.dockerfile.building import DockerfileSource
 from lreg.images.building.dockerfile.instructions import (
     Command,
     Copy,
@@ -20,6 +23,10 @@ from lreg.images.building.dockerfile.instructions import (
 from lreg.images.building.dockerfile.lines import read_statements
 from lreg.images.building.dockerfile.modes import parse_mode
 from lreg.images.building.dockerfile.parser import parse
+from lreg.oci.platform import Platform
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def only(text: str) -> Instruction:
@@ -249,3 +256,22 @@ def test_comments_and_empty_lines_have_no_say(parts: list[tuple[str, int]]) -> N
         noisy += "\n"
     read = [(name, rest.strip()) for _, name, rest in statements(noisy)]
     assert read == [(name, rest) for _, name, rest in statements(plain)]
+
+
+@pytest.mark.parametrize(
+    ("syntax", "is_dockers"),
+    [
+        ("docker/dockerfile:1", True),
+        ("docker.io/docker/dockerfile-upstream:master-labs", True),
+        (f"registry.example.org/docker/dockerfile@sha256:{64 * 'a'}", True),
+        ("example.org/another/language:1", False),
+    ],
+)
+def test_another_language(tmp_path: Path, syntax: str, *, is_dockers: bool) -> None:
+    """What `# syntax=` says to be of another language than Docker's is not for lreg to build."""
+    text = "FROM scratch\nCOPY x /\n" if is_dockers else "INCLUDE another\n"
+    file = tmp_path / "Dockerfile"
+    file.write_text(f"# syntax = {syntax}\n{text}")
+    needs = DockerfileSource(file, tmp_path).needs([Platform.here()])
+    assert (needs == "") is is_dockers
+    assert is_dockers or syntax in needs

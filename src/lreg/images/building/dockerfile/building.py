@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from lreg.images.building.build import Part
 from lreg.images.building.context.tree import Context, read_ignore
 from lreg.images.building.dockerfile.expansion import expand
 from lreg.images.building.dockerfile.instructions import Copy, Run
-from lreg.images.building.dockerfile.lines import read_statements
+from lreg.images.building.dockerfile.lines import read_statements, syntax_of
 from lreg.images.building.dockerfile.parser import needs_network, parse, parse_statement
 from lreg.images.building.dockerfile.plan import Plan
 from lreg.images.building.dockerfile.stage import StageImage
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from lreg.images.building.sources import Work
 
 _SCRATCH = "scratch"
+# Docker's own frontends, wherever they are mirrored: what they read is what is built here.
+_SYNTAX = re.compile(r"(?:.*/)?docker/dockerfile(?:-upstream)?(?:[:@].*)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,9 @@ class DockerfileSource:
         Raises:
             UsageError: it can't be read, or is not well-formed.
         """
+        # Of another language nothing need make sense here.
+        if (syntax := syntax_of(self._text())) and not _SYNTAX.fullmatch(syntax):
+            return f"{self.path}: its language is that of {syntax:.200}"
         plan = self._plan()
         numbers = {number for platform in platforms for number in plan.reachable(platform)}
         needs = (
@@ -94,11 +100,14 @@ class DockerfileSource:
         )
         return next(needs, "")
 
-    def _plan(self) -> Plan:
+    def _text(self) -> str:
         try:
-            text = self.path.read_text(errors="surrogateescape")
+            return self.path.read_text(errors="surrogateescape")
         except OSError as error:
             raise UsageError(f"{self.path} can't be read: {error.strerror}") from error
+
+    def _plan(self) -> Plan:
+        text = self._text()
         try:
             return Plan(parse(text), self.target, self.arguments, self.path)
         except UsageError as error:

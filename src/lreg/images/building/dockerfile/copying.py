@@ -81,17 +81,19 @@ def copy_files(copying: Copying, origin: Origin, draft: Draft, staging: Staging)
     """Put what is to be copied into a draft.
 
     Raises:
-        UsageError: a source is not there, leads out of the origin, or can't go where it is to go.
+        UsageError: a source is not there, or can't go where it is to go.
     """
+    if copying.parents:
+        draft.folder(copying.target.strip("/"), copying.owner or ROOT)
+        for source in copying.sources:
+            _copy_with_parents(copying, source, origin, draft)
+        return
+    # Of a pattern that matches nothing there is nothing to copy.
     found = [one for source in copying.sources for one in _matches(origin.root, source)]
-    if copying.sources and not found:
-        raise UsageError(f"nothing matches {' '.join(copying.sources)}")
     if len(found) > 1 and not _goes_into(copying, draft.root):
         raise UsageError(f"{len(found)} sources need a folder to go to: {copying.target}/")
     for one in found:
-        if copying.parents:
-            _copy_with_parents(copying, one, origin, draft)
-        elif one.entry.is_folder:
+        if one.entry.is_folder:
             target = draft.folder(copying.target.strip("/"), copying.owner or ROOT)
             _copy_below(copying, one.entry, origin, draft, target)
         else:
@@ -128,20 +130,37 @@ def _copy_below(copying: Copying, folder: Entry, origin: Origin, draft: Draft, t
         _put(copying, path, LayerFile(entry, contents.get(entry.place)), draft)
 
 
-def _copy_with_parents(copying: Copying, one: _Found, origin: Origin, draft: Draft) -> None:
-    """Copy a source with the folders above it, or with those behind a `/./` in it."""
-    before, pivot, after = one.name.partition("/./")
-    before, parts = (before, after.split("/")) if pivot else ("", one.name.split("/"))
-    target = copying.target.strip("/")
-    for count in range(1, len(parts) + 1):
-        path = "/".join(parts[:count])
-        entry = origin.root.find(origin.root.real(posixpath.join(before, path)))
-        if entry:
-            contents = origin.members([entry] if entry.is_file else [])
+def _copy_with_parents(copying: Copying, source: str, origin: Origin, draft: Draft) -> None:
+    """Copy what a pattern means with the folders above it, or with those behind a `/./` in it."""
+    before, pivot, after = source.partition("/./")
+    top, pattern = (before, after) if pivot else ("", source)
+    pattern = _cleaned(pattern)
+    for one in _matches(origin.root, top):
+        found = _below_pattern(copying, one.entry.path, pattern, origin.root)
+        if not found and not is_pattern(source):
+            raise UsageError(f"{source!r:.200} is not there, or is left out by .dockerignore")
+        contents = origin.members(entry for entry in found.values() if entry.is_file)
+        for name, entry in found.items():
             file = LayerFile(entry, contents.get(entry.place))
-            _put(copying, posixpath.join(target, path), file, draft)
-    if one.entry.is_folder:
-        _copy_below(copying, one.entry, origin, draft, posixpath.join(target, *parts))
+            _put(copying, posixpath.join(copying.target.strip("/"), name), file, draft)
+
+
+def _below_pattern(copying: Copying, top: str, pattern: str, root: Root) -> dict[str, Entry]:
+    """Return what matches below a folder, and the folders above that, by their ways from there."""
+    wanted = Ignore.of([pattern])
+    folders: dict[str, Entry] = {}
+    found: dict[str, Entry] = {}
+    for entry in root.below(top):
+        name = entry.path[len(top) :].lstrip("/")
+        if entry.is_folder:
+            folders[name] = entry
+        if wanted.ignores(name) and not copying.excludes.ignores(name):
+            above = [name]
+            while above[-1] and (parent := posixpath.dirname(above[-1])):
+                above.append(parent)
+            found |= {each: folders[each] for each in reversed(above[1:])}
+            found[name] = entry
+    return found
 
 
 def _put(copying: Copying, path: str, file: LayerFile, draft: Draft) -> None:
@@ -168,20 +187,12 @@ def _goes_into(copying: Copying, root: Root) -> bool:
 
 
 def _matches(root: Root, source: str) -> Iterator[_Found]:
-    """Yield what a source names, links followed within the origin.
+    """Yield what a source names, links followed within the origin; `..` ends at its top.
 
     Raises:
-        UsageError: it is no pattern and is not there, or leads out of the origin.
+        UsageError: it is no pattern and is not there.
     """
-    before, pivot, after = source.strip("/").partition("/./")
-    cleaned = posixpath.normpath(before or ".")
-    if cleaned == ".." or cleaned.startswith("../"):
-        raise UsageError(f"{source!r:.200} leads out of the build context")
-    parts = [] if cleaned == "." else cleaned.split("/")
-    if pivot:
-        parts += [".", *posixpath.normpath(after or ".").split("/")]
-    names = _expanded(root, parts)
-    for name in names:
+    for name in _expanded(root, [part for part in _cleaned(source).split("/") if part]):
         entry = root.find(root.real(name))
         if entry:
             yield _Found(name, entry)
@@ -190,6 +201,10 @@ def _matches(root: Root, source: str) -> Iterator[_Found]:
                 f"{source!r:.200} is not there, is left out by .dockerignore, or is a link that "
                 "leads out"
             )
+
+
+def _cleaned(source: str) -> str:
+    return posixpath.normpath(f"/{source}").lstrip("/")
 
 
 def _expanded(root: Root, parts: Sequence[str]) -> list[str]:

@@ -54,6 +54,7 @@ class Copy(Instruction):
         owner, mode: what `--chown` and `--chmod` say.
         parents: whether the folders that the sources lie in are made as well.
         excludes: patterns of what not to copy.
+        link: whether it is a layer that knows nothing of those below.
     """
 
     sources: tuple[str, ...]
@@ -65,6 +66,7 @@ class Copy(Instruction):
     mode: str = ""
     parents: bool = False
     excludes: tuple[str, ...] = ()
+    link: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,26 +74,38 @@ def read_statements(text: str) -> Statements:
     Raises:
         UsageError: a heredoc does not end, or a directive makes no sense; it names the line.
     """
-    lines = text.removeprefix("\ufeff").split("\n")
-    escape, begin = _directives(lines)
-    return Statements(tuple(_statements(lines, begin, escape)), escape)
+    lines = _lines(text)
+    directives = _directives(lines)
+    escape = directives.get("escape", "\\")
+    return Statements(tuple(_statements(lines, len(directives), escape)), escape)
 
 
-def _directives(lines: list[str]) -> tuple[str, int]:
-    """Return the escape character and where the directives end (they come first or not at all)."""
-    escape, seen = "\\", set()
-    for number, line in enumerate(lines):
+def syntax_of(text: str) -> str:
+    """Return the image that knows the language of a Dockerfile, "" where it names none.
+
+    Raises:
+        UsageError: a directive makes no sense.
+    """
+    return _directives(_lines(text)).get("syntax", "").partition(" ")[0]
+
+
+def _lines(text: str) -> list[str]:
+    return text.removeprefix("\ufeff").split("\n")
+
+
+def _directives(lines: list[str]) -> dict[str, str]:
+    """Return the directives, one for each of the first lines; raise UsageError."""
+    found: dict[str, str] = {}
+    for number, line in enumerate(lines, 1):
         match = _DIRECTIVE.fullmatch(line.strip())
         if not match or (name := match[1].lower()) not in _DIRECTIVES:
-            return escape, number
-        if name in seen:
-            raise UsageError(f"line {number + 1}: there is a second directive {name}")
-        seen.add(name)
-        if name == "escape":
-            escape = match[2]
-            if escape not in ("\\", "`"):
-                raise UsageError(f"line {number + 1}: escape must be \\ or `, not {escape!r:.20}")
-    return escape, len(lines)
+            break
+        if name in found:
+            raise UsageError(f"line {number}: there is a second directive {name}")
+        found[name] = match[2]
+        if name == "escape" and match[2] not in ("\\", "`"):
+            raise UsageError(f"line {number}: escape must be \\ or `, not {match[2]!r:.20}")
+    return found
 
 
 def _statements(lines: list[str], position: int, escape: str) -> Iterator[Statement]:

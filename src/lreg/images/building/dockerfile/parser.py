@@ -184,6 +184,8 @@ def _copy(statement: Statement, escape: str) -> Copy:
         flag("chmod"),
         flag("parents") == "true",
         tuple(flags.get("exclude", ())),
+        # BuildKit takes no notice of it beside a mode.
+        flag("link") == "true" and "chmod" not in flags,
     )
 
 

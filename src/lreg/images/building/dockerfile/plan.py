@@ -33,6 +33,7 @@ class Plan:
         self.path = path
         self._dockerfile = dockerfile
         self._arguments = arguments
+        self._target = target or "default"
         self.wanted = len(self.stages) - 1
         if target:
             found = self.find(target, len(self.stages))
@@ -58,6 +59,8 @@ class Plan:
         """Return what FROM may use: the ARGs before it, and those of the platforms."""
         here = Platform.here()
         values = _of_platform("TARGET", platform) | _of_platform("BUILD", here)
+        values["TARGETSTAGE"] = self._target
+        values |= {name: self._arguments[name] for name in values.keys() & self._arguments.keys()}
         for argument in self._dockerfile.arguments:
             for name, default in argument.variables.items():
                 value = self._arguments.get(name)

@@ -98,9 +98,9 @@ class StageImage:
             self._fetch(number, wanted)
         return {place: self._contents[place] for place in places}
 
-    def draft(self) -> Draft:
-        """Return a layer to be put on top by `add`."""
-        return Draft(self.root, len(self.layers))
+    def draft(self, *, alone: bool = False) -> Draft:
+        """Return a layer to be put on top by `add`; `alone`: as if there were none below."""
+        return Draft(Root() if alone else self.root, len(self.layers))
 
     def add(self, draft: Draft, created_by: str) -> None:
         """Put a layer on top, unless it is empty, and record what made it.
@@ -111,6 +111,8 @@ class StageImage:
         if draft.is_empty:
             self.config.record(created_by)
             return
+        if draft.root is not self.root:
+            self.root.apply(file.entry for file in draft.files())
         layer = write_layer(draft.files(), self._work.staging, self._work.recipe)
         self.layers.append(layer)
         self._contents |= draft.contents

@@ -204,7 +204,7 @@ class Steps:
             instruction.parents,
             Ignore.of(instruction.excludes),
         )
-        draft = self._image.draft()
+        draft = self._image.draft(alone=instruction.link)
         copy_files(copying, self._origin(instruction.origin), draft, self._staging)
         for heredoc in instruction.heredocs:
             text = heredoc.content
