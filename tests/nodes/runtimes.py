@@ -222,6 +222,14 @@ class Docker(Installed):
             self.node("docker", "image", "rm", "--force", *set(images))
 
 
+class Docker29(Docker):
+    """The one of tests/tools, client and daemon, with the containerd image store."""
+
+    title, client = "Docker 29", "Docker 29"
+    programs = ("docker", "dockerd", "containerd")
+    _without = ("--ip6tables=false", "--userland-proxy=false")
+
+
 class Podman(Installed):
     """Debian's podman; it has no daemon and reads its files each time."""
 
@@ -299,6 +307,7 @@ RUNTIMES: tuple[type[Installed], ...] = (
     Containerd2,
     Crio,
     Docker,
+    Docker29,
     Podman,
     Skopeo,
     BuildKit,

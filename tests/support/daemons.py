@@ -74,7 +74,7 @@ class Docker:
         self._daemon = Program(argv, folder / "dockerd.log", clean_environment(folder, PATH=path))
         home = folder / "home"
         self.host = f"unix://{folder}/docker.sock"
-        self.cli = Client(home, "docker", DOCKER_HOST=self.host)
+        self.cli = Client(home, "docker", DOCKER_HOST=self.host, PATH=path)
         self._daemon.wait_until(lambda: self.cli.attempt("version").code == 0)
 
     def trust(self, registry: Running) -> None:

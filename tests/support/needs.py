@@ -54,10 +54,10 @@ NEEDS = {
     "skopeo": Need(("skopeo",), "skopeo"),
     "docker": Need(("docker", "dockerd", "unshare", "mount"), "docker.io", root=True),
     "Docker 29": Need(
-        ("docker", "runc", "unshare", "mount"),
-        "docker.io runc",
+        ("runc", "unshare", "mount"),
+        "runc",
         root=True,
-        tools=("dockerd", "containerd"),
+        tools=("docker", "dockerd", "containerd"),
     ),
     "podman": Need(("podman",), "podman", root=True),
     "buildah": Need(("buildah",), "buildah", root=True),

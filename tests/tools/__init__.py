@@ -17,7 +17,11 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 
-_SEVERAL = {"buildkit": ("buildctl", "buildkitd"), "containerd": ("containerd", "ctr")}
+_SEVERAL = {
+    "buildkit": ("buildctl", "buildkitd"),
+    "containerd": ("containerd", "ctr"),
+    "dockerd": ("docker", "dockerd"),
+}
 _TAGS = {
     # Without what needs C libraries: drivers of some file systems, signatures by GPG.
     "containerd": "no_btrfs,no_devmapper,no_zfs",
@@ -26,8 +30,15 @@ _TAGS = {
     # With what caches other registries.
     "zot": "sync,containers_image_openpgp",
 }
-# The modules of Docker Engine have versions of their own; releases name both.
-_VERSIONS = {"dockerd": "dockerversion.Version=29.8.1"}
+# Docker's client has no go.mod of its own, and is taken for one of Go 1.16.
+_FLAGS = {"dockerd": ("-gcflags=github.com/docker/cli/...=-lang=go1.25",)}
+# The release of Docker Engine that is moby's v2.0.0-beta.24.
+_VERSIONS = {
+    "dockerd": (
+        "github.com/docker/cli/cli/version.Version=29.8.1",
+        "github.com/moby/moby/v2/dockerversion.Version=29.8.1",
+    )
+}
 
 _MODULES = {
     program: module.parent
@@ -81,7 +92,7 @@ def _pin(module: Path) -> str:
     digest = hashlib.sha256()
     for file in ("go.mod", "go.sum"):
         digest.update((module / file).read_bytes())
-    digest.update((_TAGS.get(module.name, "") + _VERSIONS.get(module.name, "")).encode())
+    digest.update(" ".join([_TAGS.get(module.name, ""), *_VERSIONS.get(module.name, ())]).encode())
     return digest.hexdigest()[:16]
 
 
@@ -89,6 +100,7 @@ def _compile(go: str, module: Path, folder: Path) -> None:
     sys.stderr.write(f"building {module.name} (once; minutes on a small machine) …\n")
     packages = _run([go, "list", "tool"], module).split()
     flags = [f"-tags={_TAGS.get(module.name, '')}", f"-ldflags=-s -w {_version(go, module)}"]
+    flags += _FLAGS.get(module.name, ())
     partial = folder / "partial"
     partial.mkdir(exist_ok=True)
     command = [go, "build", "-mod=readonly", "-trimpath", *flags, "-o", f"{partial}/"]
@@ -101,13 +113,15 @@ def _compile(go: str, module: Path, folder: Path) -> None:
 
 
 def _version(go: str, module: Path) -> str:
-    """Return the linker's flag by which a program knows its version, where it has a place for it.
+    """Return the linker's flags by which a program knows its version, where it has a place for it.
 
     Its project's own builds set it; doctor asks programs for it.
     """
-    place = _VERSIONS.get(module.name, "version.Version={{.Module.Version}}")
-    form = f"{{{{.Module.Path}}}}/{place}"
-    return f"-X {_run([go, 'list', '-f', form, 'tool'], module).splitlines()[0]}"
+    form = "{{.Module.Path}}/version.Version={{.Module.Version}}"
+    places = list(_VERSIONS.get(module.name, ()))
+    if not places:
+        places = _run([go, "list", "-f", form, "tool"], module).splitlines()[:1]
+    return " ".join(f"-X {place}" for place in places)
 
 
 def _run(command: list[str], module: Path) -> str:
