@@ -153,10 +153,16 @@ def test_both() -> None:
 
 
 def test_what_can_not_be_edited() -> None:
-    """A document in a form that can't be edited is an error with what to put in by hand."""
-    aliased = "a: &x {b: 1}\nmirrors: *x\n"
-    with pytest.raises(LregError, match=r"lreg can't edit: put this into it by hand"):
-        edited(aliased, Merge.YAML, {"a": {"b": 1}, "mirrors": {"b": 1, "c": 2}}, "f.yaml")
+    """Whatever would not mean what is wanted is an error, with what to put in by hand."""
+    for form, text in ((Merge.TOML, "a = 1\n"), (Merge.YAML, "a: 1\n")):
+        with pytest.raises(LregError, match=r"lreg can't edit: put this into it by hand"):
+            edited(text, form, {"b": 2}, "f")
+
+
+def test_a_list_of_other_things() -> None:
+    """A list that should be of tables, and is not, is the owner's to mend."""
+    with pytest.raises(LregError, match=r"f: registry has other things than tables"):
+        combined({"registry": ["a"]}, {"registry": [{"location": "b"}]}, "f")
 
 
 def test_a_file_of_ours_is_whole(tmp_path: Path) -> None:

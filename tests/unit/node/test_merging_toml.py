@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from lreg.errors import LregError
 from lreg.node.merging.documents import edited
 from lreg.node.merging.toml_scan import scan
 from lreg.node.merging.values import combined
@@ -52,6 +51,50 @@ def test_a_setting(own: str, after: str) -> None:
     assert with_ours(own, CRI) == after
 
 
+HUB = {"location": "l/a", "insecure": True}
+LINE = '{location = "l/a", insecure = true}'
+ALL = {"registry": [{"location": "a", "mirror": [HUB]}, {"location": "c"}]}
+C = '\n[[registry]]\nlocation = "c"\n'
+
+
+@pytest.mark.parametrize(
+    ("own", "after"),
+    [
+        (
+            '[[registry]]\nlocation = "a"\nmirror = [{location = "x"}] # k\n',
+            f'[[registry]]\nlocation = "a"\nmirror = [{LINE},{{location = "x"}}] # k\n{C}',
+        ),
+        (
+            '[[registry]]\nlocation = "a"\nmirror = []\n',
+            f'[[registry]]\nlocation = "a"\nmirror = [{LINE}]\n{C}',
+        ),
+        (
+            'registry = [\n  # One\n  {location="a"}, # k\n  {location="b"}\n]\n',
+            f"""\
+registry = [
+  # One
+  {{location="a",mirror = [{LINE}]}}, # k
+  {{location="b"}},
+  {{location = "c"}}
+]
+""",
+        ),
+    ],
+    ids=["mirrors", "no mirrors", "registries"],
+)
+def test_lists_of_tables_on_one_line(own: str, after: str) -> None:
+    """Tables that stand within brackets get more of their kind there, ours first of the mirrors."""
+    assert with_ours(own, ALL) == after
+
+
+def test_a_table_within_brackets() -> None:
+    """A table that stands there already gets what it lacks."""
+    own = 'registry = [{location="a", mirror=[{location="l/a"}, {location="x"}]}]\n'
+    after = with_ours(own, ALL)
+    assert after.startswith('registry = [{location="a", mirror=[{location="l/a",insecure = true}')
+    assert tomllib.loads(after)["registry"][0]["mirror"] == [HUB, {"location": "x"}]
+
+
 def test_tables_of_arrays() -> None:
     """A new mirror is the first of its own registry, above the comment of the next one."""
     own = (
@@ -78,12 +121,6 @@ def test_a_list_on_several_lines() -> None:
     own = 'l = [\n "x", # first\n # second\n "y"\n]\n'
     after = with_ours(own, {"l": ["lreg"]})
     assert after == 'l = [\n "lreg",\n "x", # first\n # second\n "y"\n]\n'
-
-
-def test_a_list_that_is_written_inline() -> None:
-    """Tables that stand in a list on one line are refused, with what to put there by hand."""
-    with pytest.raises(LregError, match="lreg can't edit: put this into it by hand"):
-        with_ours('registry = [{location = "a"}]\n', {"registry": [{"location": "b"}]})
 
 
 @settings(max_examples=60, deadline=None)

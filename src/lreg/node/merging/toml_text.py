@@ -14,7 +14,7 @@ from lreg.node.merging.toml_scan import Section, scan
 from lreg.node.merging.values import identity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+    from collections.abc import Iterator, Mapping, MutableMapping
 
     from lreg.node.merging.toml_scan import Address, Setting
 
@@ -74,7 +74,7 @@ def _with(text: str, address: Address, value: Any) -> str:
     sections = scan(text)
     settings = [setting for section in sections for setting in section.settings]
     if (above := _longest(settings, address)) is not None:
-        keys = [*above.keys, *map(str, address[len(above.address) :])]
+        keys = (*above.keys, *address[len(above.address) :])
         statement = _edited_setting(text[above.begin : above.end], keys, value)
         return text[: above.begin] + statement + text[above.end :]
     if isinstance(value, dict) or _is_tables(value):
@@ -97,14 +97,19 @@ def _longest(settings: list[Setting], address: Address) -> Setting | None:
     return above[0] if above else None
 
 
-def _edited_setting(statement: str, keys: Sequence[str], value: Any) -> str:
+def _edited_setting(statement: str, keys: Address, value: Any) -> str:
     document = tomlkit.parse(statement)
-    table: MutableMapping[str, Any] = document
+    place: Any = document
     for key in keys[:-1]:
-        table = table[key]
-    if not isinstance(table, dict):
+        place = place[key]
+    if isinstance(place, Array) and keys[-1] == len(place):
+        place.append(_inline(value))
+    elif isinstance(place, Array):
+        place.insert(int(keys[-1]), _inline(value))
+    elif isinstance(place, dict):
+        _set(place, str(keys[-1]), value)
+    else:
         raise TypeError(f"{keys[-1]} is not in a table")
-    _set(table, keys[-1], value)
     return tomlkit.dumps(document)
 
 
@@ -117,7 +122,20 @@ def _set(table: MutableMapping[str, Any], key: str, value: Any) -> None:
                 old.insert(at, item)
         if old == value:
             return
-    table[key] = value
+    table[key] = _inline(value)
+
+
+def _inline(value: Any) -> Any:
+    """Return a value as it can stand on one line: tables in it have no headers."""
+    if isinstance(value, dict):
+        made = tomlkit.inline_table()
+        made.update({key: _inline(each) for key, each in value.items()})
+        return made
+    if isinstance(value, list):
+        items = tomlkit.array()
+        items.extend(map(_inline, value))
+        return items
+    return value
 
 
 def _with_section(text: str, sections: list[Section], address: Address, value: Any) -> str:

@@ -53,6 +53,8 @@ def _both(theirs: Any, ours: Any, where: str) -> Any:
         return combined(theirs, ours, where)
     if isinstance(ours, list):
         if any(isinstance(each, dict) for each in [*theirs, *ours]):
+            if not all(isinstance(each, dict) for each in [*theirs, *ours]):
+                raise LregError(f"{where} has other things than tables in it: change it by hand")
             return _tables(theirs, ours, where)
         new = [each for each in ours[1:] if each not in theirs]
         return [*ours[:1], *new, *(each for each in theirs if each not in ours[:1])]
