@@ -273,8 +273,9 @@ def test_an_upstream_that_is_not_allowed(capsys: pytest.CaptureFixture[str], ser
 
 
 def test_no_runtime(capsys: pytest.CaptureFixture[str]) -> None:
-    """Without a runtime it says which there are."""
+    """Without a runtime it says which there are, for a mistyped one the nearest, and first."""
     assert "containerd, crio, podman" in _emit(capsys, code=2)[1]
+    assert "nearest is 'containerd'" in _emit(capsys, "contianerd", code=2)[1]
 
 
 def test_the_runtime_inside(capsys: pytest.CaptureFixture[str]) -> None:

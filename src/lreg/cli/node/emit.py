@@ -69,9 +69,10 @@ def command(
         return
     if runtime is None:
         raise UsageError(f"name a runtime: {', '.join(RUNTIMES)}")
+    known = runtime_named(runtime)
     plan = make_plan()
     if node_runtime:
-        if not runtime_named(runtime).carries:
+        if not known.carries:
             raise UsageError(f"{runtime} is itself what runs on nodes: leave --node-runtime out")
         plan = replace(plan, inner=runtime_named(node_runtime).name)
     files = files_for(runtime, plan)
@@ -83,8 +84,8 @@ def command(
         _write(files, Path(output))
     else:
         _print(files)
-    needs = RUNTIMES[runtime].needs[plan.mechanism]
-    click.echo(f"lreg: {RUNTIMES[runtime].title} by {plan.mechanism.value} needs {needs}", err=True)
+    needs = known.needs[plan.mechanism]
+    click.echo(f"lreg: {known.title} by {plan.mechanism.value} needs {needs}", err=True)
 
 
 def _as_json(file: NodeFile) -> dict[str, Any]:
