@@ -10,12 +10,18 @@ import random
 import socket
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from tests.support.forking import can_fork, fork
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
+    from typing import BinaryIO
+
+    from tests.support.forking import Fork
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +47,37 @@ def attempt(
     *argv: str, env: Mapping[str, str], stdin: bytes = b"", cwd: Path | None = None
 ) -> Said:
     """Run a program to its end (two minutes at most) and return what it said, however it ended."""
+    if can_fork(argv):
+        return _forked(argv, env, stdin, cwd)
     done = subprocess.run(
         argv, input=stdin, env=dict(env), cwd=cwd, capture_output=True, timeout=120, check=False
     )
     return Said(done.returncode, done.stdout.decode(), done.stderr.decode(errors="replace"))
+
+
+def _forked(argv: Sequence[str], env: Mapping[str, str], stdin: bytes, cwd: Path | None) -> Said:
+    (theirs, ours), *pipes = (os.pipe() for _ in range(3))
+    outputs = [end for _, end in pipes]
+    try:
+        process = fork(argv, (theirs, *outputs), env, cwd)
+    finally:
+        for end in (theirs, *outputs):
+            os.close(end)
+    with ThreadPoolExecutor(3) as pool:
+        out, err = (pool.submit(_read_all, end) for end, _ in pipes)
+        pool.submit(_write_all, ours, stdin)
+        said = out.result().decode(), err.result().decode(errors="replace")
+    return Said(process.wait(120), *said)
+
+
+def _read_all(pipe: int) -> bytes:
+    with open(pipe, "rb") as opened:
+        return opened.read()
+
+
+def _write_all(pipe: int, data: bytes) -> None:
+    with contextlib.suppress(BrokenPipeError), open(pipe, "wb") as opened:
+        opened.write(data)
 
 
 def run(*argv: str, env: Mapping[str, str], stdin: bytes = b"", cwd: Path | None = None) -> Said:
@@ -79,6 +112,15 @@ def free_port(address: str = "127.0.0.1") -> int:
             return port
 
 
+def _forked_to(
+    argv: Sequence[str], output: BinaryIO, env: Mapping[str, str], cwd: Path | None
+) -> Fork | None:
+    if not can_fork(argv):
+        return None
+    with open(os.devnull, "rb") as nothing:
+        return fork(argv, (nothing.fileno(), output.fileno(), output.fileno()), env, cwd)
+
+
 class Program:
     """A program that runs until it is told to end; its output goes to a file."""
 
@@ -91,7 +133,7 @@ class Program:
         with log.open("ab") as output:
             self._log_start = output.tell()
             # A session of its own: Ctrl-C is for pytest, whose fixtures then end the program.
-            self._process = subprocess.Popen(
+            self._process = _forked_to(argv, output, env, cwd) or subprocess.Popen(
                 argv,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
