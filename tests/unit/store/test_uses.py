@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -32,11 +31,6 @@ def age(store: FilesystemStore, digest: Digest) -> str:
     return path
 
 
-def is_used(path: str) -> bool:
-    """Return whether a use was written since `age`."""
-    return os.stat(path).st_atime != LONG_AGO
-
-
 @pytest.fixture
 def written(monkeypatch: pytest.MonkeyPatch) -> list[Digest]:
     """Whose uses were written, in that order."""
@@ -51,12 +45,15 @@ def written(monkeypatch: pytest.MonkeyPatch) -> list[Digest]:
     return found
 
 
-async def test_every_use(store: FilesystemStore, repository: FiledRepository) -> None:
+async def test_every_use(
+    store: FilesystemStore, repository: FiledRepository, written: list[Digest]
+) -> None:
     """Reading, from disk or memory, adopting, and saying so are uses; times of change stay."""
     small = await push(repository, b"small")
     large = await bring(repository, b"large" * 20_000)
     await asyncio.sleep(0.1)
     await repository.blob(small)
+    await in_time(lambda: set(written) == {small, large})
     for digest, use in (
         (small, "held"),
         (small, "blob"),
@@ -64,6 +61,7 @@ async def test_every_use(store: FilesystemStore, repository: FiledRepository) ->
         (large, "used"),
         (large, "adopt"),
     ):
+        written.clear()
         path = age(store, digest)
         start = time.time()
         if use == "held":
@@ -76,7 +74,7 @@ async def test_every_use(store: FilesystemStore, repository: FiledRepository) ->
             await repository.adopt(digest)
         else:
             store.used(digest)
-        await in_time(partial(is_used, path))
+        await in_time(lambda: written)
         status = os.stat(path)
         assert status.st_atime >= start - 0.1, use
         assert status.st_mtime == LONG_AGO
