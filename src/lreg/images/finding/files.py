@@ -21,7 +21,7 @@ _REMOTE = re.compile(r"[a-z+]+://|[\w.-]+@[\w.-]+:|[\w-]+\.[a-z]{2,}/|.*\?ref=")
 
 
 def read_text(path: Path) -> str:
-    """Return what a file says, wrong UTF-8 replaced.
+    """Return what a file says in UTF-8 or UTF-16, what is wrong in it replaced.
 
     Raises:
         UsageError: it can't be read, is no plain file, or is larger than any manifest.
@@ -43,7 +43,9 @@ def decoded(raw: bytes) -> str:
     """Return what the bytes of a file say; raise UsageError where they are too many."""
     if len(raw) > MAX_FILE:
         raise UsageError(f"it has more than {MAX_FILE >> 20} MiB")
-    return raw.decode(errors="replace").removeprefix("\ufeff").replace("\r\n", "\n")
+    # YAML 1.2, 5.2: a byte order mark says which of them it is.
+    encoding = "utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8"
+    return raw.decode(encoding, errors="replace").removeprefix("\ufeff").replace("\r\n", "\n")
 
 
 def walk(folder: Path) -> Iterator[tuple[Path, list[str]]]:

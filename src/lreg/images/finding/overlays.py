@@ -19,6 +19,9 @@ def locate(name: str, environ: Mapping[str, str]) -> Path:
     Raises:
         UsageError: there is neither.
     """
+    # pathlib takes it for this folder; it is a variable of a script with nothing in it.
+    if not name:
+        raise UsageError("an empty name is no file or folder")
     path = Path(name)
     if path.exists():
         return path

@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 MAX_DOCUMENT = 2 << 20
 """A document of more characters is not parsed: that would take a minute."""
 
-# Of one file, so many characters are parsed.
+# Of one file, so many characters and documents are parsed.
 _MAX_PARSED = 8 * MAX_DOCUMENT
+_MAX_DOCUMENTS = 5_000
 _MAX_MERGED = 100_000
 _MAX_FOLDERS = 50
 # The parser's time for a line grows with the square of what is open in it.
@@ -88,12 +89,18 @@ def documents(text: str, line: int = 1) -> Iterator[Document]:
     if text[:1] in "{[" and (parsed := _json(text)) is not None:
         yield Document(line, text, parsed)
         return
-    counted, left = 0, _MAX_PARSED
+    counted, left, done = 0, _MAX_PARSED, 0
     for start, chunk in _chunks(text):
         line += text.count("\n", counted, start)
         counted = start
+        if done == _MAX_DOCUMENTS:
+            why = f"{_MAX_DOCUMENTS} documents before it are all that are parsed of a file"
+            yield Document(line, text[start:], broken=why)
+            return
         document = _document(chunk, line, left)
-        left -= len(chunk) if document.tree is not None else 0
+        if document.tree is not None:
+            left -= len(chunk)
+            done += 1
         yield document
 
 

@@ -68,3 +68,19 @@ def test_stdin_that_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", None)
     with pytest.raises(UsageError, match="stdin is closed"):
         find(Sources(("-",)), {})
+
+
+@pytest.mark.usefixtures("no_programs")
+def test_utf_16(tmp_path: Path) -> None:
+    """A file in UTF-16, as Windows writes them, is read like any other."""
+    (tmp_path / "x.yaml").write_bytes(
+        "kind: Pod\nimage: org/é:1\ntwo: {image: a/b:1}\n".encode("utf-16")
+    )
+    (need,) = find(Sources((str(tmp_path),)), {}).needs()
+    assert need.image == "docker.io/a/b:1"
+
+
+def test_an_empty_name() -> None:
+    """A script's variable with nothing in it is refused: it does not mean the folder it runs in."""
+    with pytest.raises(UsageError, match="an empty name"):
+        find(Sources(("",)), {})

@@ -154,7 +154,9 @@ def test_hostile(text: str, why: str) -> None:
     assert any(why in problem.why for problem in findings.problems), findings.problems
 
 
-@pytest.mark.parametrize("piece", ["-", "a/", "a/a:", "image: ", "a.", "{{", "<", "$", "@", "=a"])
+@pytest.mark.parametrize(
+    "piece", ["-", "a/", "a/a:", "image: ", "--image ", "a.", "{{", "<", "$", "@", "=a"]
+)
 def test_repeated(piece: str) -> None:
     """A megabyte of anything that begins as a name does takes no longer than its length."""
     text = piece * ((1 << 20) // len(piece))
@@ -162,6 +164,16 @@ def test_repeated(piece: str) -> None:
     findings = found_in(f"image: [\n{text}\n---\nkind: A\nimage: end/end:1")
     assert findings.problems
     assert findings.needs()[-1].found[0].place.line > 3
+
+
+def test_many_documents() -> None:
+    """Of a file with more documents than people write, those at its end are only looked at."""
+    text = "---\nimage: a/a:1\n" * 6_000 + "---\nkind: A\nimage: end/end:1\n"
+    findings = found_in(text)
+    assert [need.image for need in findings.needs()] == ["docker.io/a/a:1", "docker.io/end/end:1"]
+    (problem,) = findings.problems
+    assert "5000 documents before it" in problem.why
+    assert problem.place.line == 10_001
 
 
 def test_deep_by_aliases() -> None:
