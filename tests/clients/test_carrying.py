@@ -238,6 +238,18 @@ def test_own_host_is_no_part_of_a_name(
     assert lreg.lines("tags", repository) == ["1"]
 
 
+def test_saved_and_uploaded(registry: Running, lreg: Lreg, repository: str) -> None:
+    """What is saved here, or bundled, is uploaded under the names that it had."""
+    names = [f"{registry.host}/{repository}:1", f"{registry.host}/quay.io/{repository}:2"]
+    with registry.wire() as wire:
+        wire.push(repository, hello(repository), "1")
+        wire.push(f"quay.io/{repository}", hello(repository), "2")
+    lreg.run("save", "-q", "-o", "saved", *names)
+    lreg.run("bundle", "create", "-q", "-o", "bundled", *names)
+    for archive in ("saved", "bundled"):
+        assert [one["target"] for one in lreg.json("upload", "-q", archive)] == names
+
+
 def test_upload_again_sends_nothing(lreg: Lreg, tmp_path: Path, repository: str) -> None:
     """What the registry has is not sent again."""
     archive = write_docker_archive(tmp_path / "x", hello(repository), f"{repository}:1")

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from lreg.admin.values import Wanted, WantedImages
-from lreg.cli import INTERRUPTED
 from lreg.cli.access import Access, access_options
 from lreg.cli.complete import images
-from lreg.cli.wanting import STOPPED, bring_options, chosen, report
+from lreg.cli.wanting import bring, bring_options, chosen
 from lreg.errors import UsageError
 from lreg.oci.reference import Reference
 
@@ -60,12 +58,8 @@ def command(
         raise UsageError("the lock file says which platforms: leave out --platform")
     names = dict.fromkeys(str(Reference.parse(text).familiar()) for text in image)
     named = tuple(Wanted(name, of_index) for name in names)
-    try:
-        found = asyncio.run(_bring(named, lock, jobs, Access(insecure, ca), quiet=quiet))
-    except KeyboardInterrupt:
-        click.echo(STOPPED, err=True)
-        ctx.exit(INTERRUPTED)
-    ctx.exit(report(found, quiet=quiet, as_json=as_json))
+    work = _bring(named, lock, jobs, Access(insecure, ca), quiet=quiet)
+    bring(ctx, work, quiet=quiet, as_json=as_json)
 
 
 async def _bring(

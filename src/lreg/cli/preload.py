@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,10 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 from lreg.admin.values import Wanted, WantedImages
-from lreg.cli import INTERRUPTED
 from lreg.cli.access import Access, access_options
 from lreg.cli.needs import look, names_any, source_options
-from lreg.cli.wanting import STOPPED, bring_options, chosen, report
+from lreg.cli.wanting import bring, bring_options, chosen
 from lreg.errors import UsageError
 from lreg.oci.reference import Reference, RepositoryName
 
@@ -69,12 +67,8 @@ def command(
     of_index = chosen(platforms, every=all_platforms)
     needs, _ = look(sources, only_sure=only_sure, exclude=exclude)
     work = Preload(needs, of_index, jobs, force=force, keep_going=keep_going)
-    try:
-        found = asyncio.run(work.run(Access(insecure, ca), lock, platforms, quiet=quiet))
-    except KeyboardInterrupt:
-        click.echo(STOPPED, err=True)
-        ctx.exit(INTERRUPTED)
-    ctx.exit(report(found, quiet=quiet, as_json=as_json, guessed=work.guessed))
+    bringing = work.run(Access(insecure, ca), lock, platforms, quiet=quiet)
+    bring(ctx, bringing, quiet=quiet, as_json=as_json, guessed=work.guessed)
 
 
 @dataclass(frozen=True)

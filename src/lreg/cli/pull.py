@@ -104,26 +104,17 @@ def pull(
 
     if called and len(names) != 1:
         raise UsageError(f"--as names one image, and there are {len(names)}")
-    result = asyncio.run(_carry(names, called, platform, access, write, quiet=quiet))
-    report(result, quiet=quiet, as_json=as_json, to_stderr=True)
 
+    async def bring() -> Result:
+        from lreg.cli.carry import carry  # noqa: PLC0415 -- `--help` needs no client
+        from lreg.cli.remote import Registries  # noqa: PLC0415
+        from lreg.cli.wanted import wanted_image  # noqa: PLC0415
 
-async def _carry(
-    names: tuple[str, ...],
-    called: str | None,
-    platform: Platform | None,
-    access: Access,
-    write: Write,
-    *,
-    quiet: bool,
-) -> Result:
-    from lreg.cli.carry import carry  # noqa: PLC0415 -- `--help` needs no client
-    from lreg.cli.remote import Registries  # noqa: PLC0415
-    from lreg.cli.wanted import wanted_image  # noqa: PLC0415
+        async with Registries(access) as registries:
+            wanted = [await wanted_image(registries, name, called) for name in names]
+            return await carry(registries, wanted, platform, write, quiet=quiet)
 
-    async with Registries(access) as registries:
-        wanted = [await wanted_image(registries, name, called) for name in names]
-        return await carry(registries, wanted, platform, write, quiet=quiet)
+    report(asyncio.run(bring()), quiet=quiet, as_json=as_json, to_stderr=True)
 
 
 def _writer(target: str) -> Write:

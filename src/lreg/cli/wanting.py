@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
 from lreg.admin.codec import to_json
 from lreg.admin.values import ALL_PLATFORMS
+from lreg.cli import INTERRUPTED
 from lreg.cli.output import human_seconds, human_size, print_json
 from lreg.errors import UsageError
 from lreg.oci.platform import Platform
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Coroutine, Sequence
 
     from lreg.cli.bringing import Bringing
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-STOPPED = "lreg: stopped: what came stays, the same command goes on from there"
 
 
 def bring_options(function: F) -> F:
@@ -64,15 +64,33 @@ def chosen(platforms: Sequence[Platform], *, every: bool) -> tuple[str, ...]:
     return (ALL_PLATFORMS,) if every else tuple(map(str, platforms))
 
 
-def report(found: Bringing, *, quiet: bool, as_json: bool, guessed: Collection[str] = ()) -> int:
-    """Print what became of the images; return the exit code.
+def bring(
+    ctx: click.Context,
+    work: Coroutine[Any, Any, Bringing],
+    *,
+    quiet: bool,
+    as_json: bool,
+    guessed: Collection[str] = (),
+) -> NoReturn:
+    """Bring images, print what became of them, and exit.
 
     Args:
-        found: what became of them.
+        ctx: the command.
+        work: what brings them.
         quiet: print errors only.
         as_json: print JSON.
         guessed: images whose failure is no error.
     """
+    try:
+        found = asyncio.run(work)
+    except KeyboardInterrupt:
+        click.echo("lreg: stopped: what came stays, the same command goes on from there", err=True)
+        ctx.exit(INTERRUPTED)
+    ctx.exit(_report(found, quiet=quiet, as_json=as_json, guessed=guessed))
+
+
+def _report(found: Bringing, *, quiet: bool, as_json: bool, guessed: Collection[str]) -> int:
+    """Print what became of the images; return the exit code."""
     if as_json:
         print_json(_json(found))
     elif not quiet:

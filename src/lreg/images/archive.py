@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lreg.errors import LregError, UsageError
 from lreg.images.building.build import write_manifest
+from lreg.images.carrying import CONTAINERD_NAME, REF_NAME
 from lreg.images.members import open_files
 from lreg.oci import mediatypes
 from lreg.oci.descriptor import Descriptor
@@ -27,8 +28,6 @@ _MAX_MANIFESTS_SIZE = 4 * MAX_MANIFEST_SIZE
 # An index of indexes is rare; one of those of those is none.
 _MAX_DEPTH = 3
 _MAX_SHOWN = 10
-# What tells which of an archive's images is which, best first (containerd's, image-spec's).
-_NAMES = ("io.containerd.image.name", "org.opencontainers.image.ref.name")
 # What tells that a manifest says something of an image, and is none (containerd's).
 _SUBJECT = "io.containerd.manifest.subject"
 # RFC 1952, 2.3.1; RFC 8878, 3.1.1.
@@ -207,10 +206,12 @@ def _of_platform(index: Manifest, platform: Platform) -> Descriptor:
     raise UsageError(f"it has no image for {platform}, only for: {_listed(names)}")
 
 
-def _names(image: Descriptor) -> Iterator[str]:
-    names = (image.annotations.get(key) for key in _NAMES)
-    if name := next((name for name in names if isinstance(name, str)), None):
-        yield name
+def _names(image: Descriptor) -> list[str]:
+    """Return what an index calls an image: a name, or a tag alone where that is all."""
+    names = [image.annotations.get(key) for key in (REF_NAME, CONTAINERD_NAME)]
+    texts = [name for name in names if isinstance(name, str)]
+    whole = [name for name in texts if {":", "/"} & set(name)]
+    return (whole or texts)[:1]
 
 
 def _shown(image: ArchivedImage) -> str:
