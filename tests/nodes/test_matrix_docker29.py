@@ -1,12 +1,37 @@
 """Docker Engine 29 with its containerd image store, by every way that can work: see cells.py."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import pytest
 
-from tests.nodes.cells import Cells
+from tests.nodes.cells import Cells, Look
 from tests.nodes.patients import kinds
 from tests.nodes.runtimes import Docker29
+from tests.nodes.ways import MIRROR
+from tests.support.images import attested, hello
+
+if TYPE_CHECKING:
+    from tests.nodes.cells import Told
+    from tests.nodes.world import World
 
 
 @pytest.mark.parametrize("patient", kinds(Docker29), indirect=True)
 class TestDocker29(Cells):
     """A row of the matrix."""
+
+    def test_attested(self, told: Told, world: World) -> None:
+        """An image with attestations, as most are, comes from lreg too, and no name is asked."""
+        runtime = told.runtime
+        hosts = told.apply(MIRROR)
+        made = {host: attested(hello(host)) for host in hosts}
+        for host, each in made.items():
+            world.internet[host].hold("library/attested", each, "1")
+        for go in (world.go_online, world.go_offline):
+            go()
+            look = Look(world, runtime)
+            for host, each in made.items():
+                assert runtime.pull(f"{host}/library/attested:1") == each.manifest.digest
+            look.no_names()
+            runtime.forget()

@@ -149,6 +149,16 @@ def test_daemon_json(plan: NodePlan) -> None:
         assert not set(insecure) & set(plan.upstreams)
 
 
+@pytest.mark.parametrize(
+    ("version", "named"), [("29.0.4", False), ("29.1.0", True), ("29", True), ("30.0", True)]
+)
+def test_docker_asks_for_referrers(version: str, *, named: bool) -> None:
+    """Docker asks a mirror for signatures too from 29.1 on; 29.0 can't read that it is to."""
+    files = _emitted("docker", plans.plan(version=version))
+    (host,) = files["etc/docker/certs.d/docker.io/hosts.toml"]["host"].values()
+    assert ("referrers" in host["capabilities"]) == named
+
+
 def test_minikube_and_docker() -> None:
     """The Docker in minikube is not told of an address with which it would not start."""
     usual = plans.plan(registry="http://[fd00::1]", upstreams=("docker.io",), inner="docker")

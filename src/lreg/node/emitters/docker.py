@@ -28,7 +28,7 @@ def docker(plan: NodePlan) -> Iterator[NodeFile]:
         _check_mirror(plan)
     yield from _daemon_json(plan)
     if plan.mechanism is Mechanism.MIRROR and _has_image_store(plan):
-        yield from certs_d(plan, _CERTS, _CA, ipv6=True)
+        yield from certs_d(plan, _CERTS, _CA, ipv6=True, referrers=_wants_referrers(plan))
     yield from _trust(plan)
     yield from _hosts(plan)
 
@@ -44,6 +44,11 @@ def _hosts(plan: NodePlan) -> Iterator[NodeFile]:
 def _has_image_store(plan: NodePlan) -> bool:
     """Return whether it is one of which a fresh installation has the containerd image store."""
     return bool(at_least(plan.version, 29))
+
+
+def _wants_referrers(plan: NodePlan) -> bool:
+    """Return whether it fetches signatures of attestations with an image: from 29.1 on."""
+    return not plan.version.removeprefix("v").startswith("29.0")
 
 
 def _check_mirror(plan: NodePlan) -> None:
