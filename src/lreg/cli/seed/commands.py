@@ -171,8 +171,8 @@ COMMANDS: Mapping[str, Word] = {
     ),
     "lreg_upload": Word(
         "[--strip-host|--include-host] <docker_image>",
-        "Push an image from Docker, podman, containerd or an archive into the registry, under\n"
-        "the name that is given here. Examples:\n"
+        "Push an image of Docker, podman or containerd into the registry, under the name that\n"
+        "is given here. An archive: `lreg upload FILE`. Examples:\n"
         "  images lreg_upload library/alpine:3.8\n"
         "  images lreg_upload --strip-host docker.io/library/alpine:3.8",
         _upload,
