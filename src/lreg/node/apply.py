@@ -68,6 +68,7 @@ def changing(root: Root) -> Iterator[Record]:
     Raises:
         LregError: the record can't be read, or not be made.
     """
+    record.check_place(root)
     missing = root.missing_folders(STATE)
     try:
         with _sentences(root, FOLDER):

@@ -73,8 +73,18 @@ def remembered(root: Path) -> dict[str, NodePlan]:
     return {name: applied.plan for name, applied in load(Root(root)).runtimes.items()}
 
 
+def check_place(root: Root) -> None:
+    """Raise LregError where a link in a folder that is not this machine's leads the record away."""
+    if root.folder != "/" and root.resolve(STATE) != STATE:
+        raise LregError(
+            f"{root.absolute(FOLDER)} lies behind a link, which may lead anywhere: take it away, "
+            "or run lreg on that node itself"
+        )
+
+
 def load(root: Root) -> Record:
     """Return the record of a node, an empty one where there is none; raise LregError."""
+    check_place(root)
     text = root.read(STATE)
     if text is None:
         return Record()
@@ -135,6 +145,10 @@ def _of_applied(applied: Applied) -> dict[str, Any]:
 
 
 def _decoded(value: dict[str, Any]) -> Record:
+    for path in (*value["files"], *value["folders"]):
+        # Whoever made an image may have had a say in the record within.
+        if os.path.normpath(path) != path or path.startswith(("/", "..")):
+            raise ValueError(f"{path!r} leads out of the node")
     return Record(
         {name: _applied(each) for name, each in value["runtimes"].items()},
         {

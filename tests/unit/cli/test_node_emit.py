@@ -42,6 +42,20 @@ def test_a_single_file_is_printed_alone(capsys: pytest.CaptureFixture[str]) -> N
     assert "etc/rancher/k3s/registries.yaml" in err
 
 
+def test_a_ca_without_an_end(capsys: pytest.CaptureFixture[str]) -> None:
+    """A device for a CA's file is read only so far as a CA may be."""
+    options = ("--registry", "10.0.0.1:5000", "--ca", "/dev/zero")
+    _, err = _emit(capsys, "podman", *options, code=2)
+    assert "/dev/zero: there is no certificate in it" in err
+
+
+@pytest.mark.parametrize("seconds", ["0", "-1", "nan", "x"])
+def test_no_time_for_the_doctor(capsys: pytest.CaptureFixture[str], seconds: str) -> None:
+    """A pull gets a whole second at least; anything else is a wrong option."""
+    assert run(["node", "doctor", "docker", "--timeout", seconds]) == 2
+    assert "'--timeout'" in capsys.readouterr().err
+
+
 def test_a_tar(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     """`-o -` is a tar of the files, the same whenever it is made."""
     command = ["node", "emit", "podman", "--registry", "10.0.0.1:5000", "-o", "-"]

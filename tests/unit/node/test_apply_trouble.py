@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import itertools
+import json
 import os
 import sys
 from pathlib import Path
@@ -16,7 +17,8 @@ from hypothesis import strategies as st
 from lreg.errors import LregError
 from lreg.node import placing
 from lreg.node.placing import is_torn
-from lreg.node.record import FOLDER
+from lreg.node.record import FOLDER, STATE
+from lreg.node.rooted import Root
 from tests.support.processes import clean_environment, run
 from tests.unit.node.killed import FIRST, SECOND, STEPS
 from tests.unit.node.nodes import DAEMON_JSON, HOSTS, apply, make, mirror_json, survey, undo
@@ -34,6 +36,40 @@ def test_killed_at_every_step(tmp_path: Path) -> None:
     argv = (sys.executable, "-m", "tests.unit.node.killed", str(tmp_path / "node"))
     said = run(*argv, env=env, cwd=repository)
     assert all(int(steps) > 20 for steps in said.out.split())
+
+
+def test_a_record_that_leads_out(tmp_path: Path) -> None:
+    """A record in an image of somebody else's has no file outside of it written or removed."""
+    outside = tmp_path / "etc"
+    outside.write_text("theirs")
+    root = make(tmp_path / "node", FILES)
+    apply(root, mirror_json())
+    state = tmp_path / "node" / STATE
+    told = json.loads(state.read_text())
+    for path in ("../etc", str(outside), "a/../../etc"):
+        forged = {path: {"original": None, "written": ["theirs"]}}
+        state.write_text(json.dumps(told | {"files": forged}))
+        with pytest.raises(LregError, match="leads out of the node"):
+            undo(root, force=True)
+    state.write_text(json.dumps(told | {"folders": ["../gone"]}))
+    with pytest.raises(LregError, match="leads out of the node"):
+        undo(root)
+    assert outside.read_text() == "theirs"
+
+
+@pytest.mark.parametrize("link", [FOLDER, "var"])
+def test_a_record_behind_a_link(tmp_path: Path, link: str) -> None:
+    """Where a link in an image would have the record written elsewhere, nothing is."""
+    outside = tmp_path / "outside"
+    (outside / "lib/lreg-node").mkdir(parents=True)
+    node = tmp_path / "node"
+    (node / link).parent.mkdir(parents=True)
+    (node / link).symlink_to(outside)
+    with pytest.raises(LregError, match="lies behind a link"):
+        apply(Root(node), mirror_json())
+    with pytest.raises(LregError, match="lies behind a link"):
+        undo(Root(node))
+    assert not [path for path in outside.rglob("*") if path.is_file()]
 
 
 class Failing:

@@ -36,7 +36,8 @@ _ROOT = Path("/")
 @click.option("--socket", metavar="PATH", default="", help="The runtime's socket.")
 @click.option(
     "--timeout",
-    default=60.0,
+    type=click.IntRange(min=1),
+    default=60,
     metavar="SECONDS",
     help="How long one pull may take.  [default: 60]",
 )
@@ -48,7 +49,7 @@ def command(
     *,
     runtime: str | None,
     socket: str,
-    timeout: float,
+    timeout: int,
     as_json: bool,
 ) -> None:
     """Check this node, then pull a canary of each upstream through RUNTIME; run it on the node.

@@ -23,6 +23,7 @@ from lreg.oci.reference import DOCKER_HUB, canonical_host
 
 F = TypeVar("F", bound=Callable[..., Any])
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----[\sA-Za-z0-9+/=]+-----END CERTIFICATE-----")
+_MOST_PEM = 1 << 20
 _PARAMETERS = (
     *("registry", "registry_name", "upstream", "mechanism"),
     *("fallback", "for_version", "ca"),
@@ -243,8 +244,9 @@ def _name(text: str) -> str:
 def _ca(file: Path | None) -> str | None:
     if file is None:
         return None
-    # A file may hold the key as well, which is not for nodes.
-    found = _CERTIFICATE.findall(file.read_text(errors="replace"))
+    # A file may hold the key as well, which is not for nodes, and much else after it.
+    with file.open(errors="replace") as opened:
+        found = _CERTIFICATE.findall(opened.read(_MOST_PEM))
     if not found:
         raise UsageError(f"{file}: there is no certificate in it: a CA in PEM is needed")
     return "".join(f"{each}\n" for each in found)
