@@ -62,20 +62,30 @@ async def carry(
         found[one] = await _manifests(repository, one, platform, as_named=for_bundle)
         holders |= {blob.digest: repository for manifest in found[one] for blob in manifest.blobs}
     known = await as_known(registries, list(found))
-    images = [
-        Carried((one.name,), manifests, is_cached=for_bundle and one.is_cached)
+    # Two names may have meant one image.
+    images = {
+        (one.name, manifests[-1].digest): (
+            one,
+            Carried((one.name,), manifests, is_cached=for_bundle and one.is_cached),
+        )
         for one, manifests in zip(known, found.values(), strict=True)
-    ]
+    }
+    carried = [image for _, image in images.values()]
     with shown(quiet=quiet) as progress:
         counted = Counted(progress)
         await in_thread(
-            lambda bridge: write(carried_files(images, _reader(bridge, holders, counted), since))
+            lambda bridge: write(carried_files(carried, _reader(bridge, holders, counted), since))
         )
-    _count_rest(images, counted)
+    _count_rest(carried, counted)
     return Result(
         [
-            CarriedImage(str(one.source), one.name, image.root.descriptor, _origin(image))
-            for one, image in zip(known, images, strict=True)
+            CarriedImage(
+                str(one.source),
+                one.name,
+                image.root.descriptor,
+                "cached" if image.is_cached else "",
+            )
+            for one, image in images.values()
         ],
         counted,
         time.monotonic() - begin,
@@ -90,10 +100,6 @@ async def _manifests(
     if not as_named or one.source.digest in (None, image.digest):
         return manifests
     return *manifests, await repository.manifest(one.source.digest)
-
-
-def _origin(image: Carried) -> str:
-    return "cached" if image.is_cached else ""
 
 
 def _count_rest(images: Iterable[Carried], counted: Counted) -> None:

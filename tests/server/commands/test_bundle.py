@@ -44,7 +44,7 @@ def test_what_is_cached_stays_cached(
         for name in ("mine/own", "quay.io/org/own"):
             wire.push(name, hello(name), "1")
     names = ("quay.io/org/app:1", "alpine:3", "mine/own:1", "quay.io/org/own:1")
-    bundle = bundled(caching, *names)
+    bundle = bundled(caching, *names, "docker.io/library/alpine:3")
     stage.leave(hub)
     stage.leave(quay)
     loaded = site.json("bundle", "load", bundle)["images"]
