@@ -106,7 +106,8 @@ class Registries:
             if here.digest:
                 return bool(await repository.resolve(here.digest))
             return here.tag in [tag async for tag in repository.tags()]
-        except (ManifestUnknown, NameUnknown, Denied, Unauthorized):
+        # Some registries have no names of this kind, or tell nobody that they lack one.
+        except (ManifestUnknown, NameUnknown, NameInvalid, Denied, Unauthorized):
             return False
         except Unreachable:
             if self._target.is_guess:
