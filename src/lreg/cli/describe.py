@@ -92,25 +92,25 @@ def settings(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def as_lines(name: str, facts: Facts) -> list[str]:
     """Return the lines that describe an image to a person."""
-    top = facts.top
-    lines = columns([("Name:", name), ("Digest:", str(top.digest)), ("Type:", top.media_type)])
-    if top.is_index:
-        lines += _section("Annotations", _pairs(top.annotations))
-        lines += _section(
-            "Platforms",
-            (
-                (str(child.platform or child.media_type), str(child.digest))
-                for child in top.children
-            ),
-        )
-        lines += _section("Referrers", _referrers(facts.referrers))
-    if facts.image:
-        lines += _image_lines(facts.image, alone=not top.is_index)
+    top, image = facts.top, facts.image
+    rows = [("Name:", name), ("Digest:", str(top.digest)), ("Type:", top.media_type)]
+    if image and not top.is_index:
+        return [*columns([*rows, *_rows(image, alone=True)]), *_sections(image)]
+    lines = columns(rows)
+    lines += _section("Annotations", _pairs(top.annotations))
+    lines += _section(
+        "Platforms",
+        ((str(child.platform or child.media_type), str(child.digest)) for child in top.children),
+    )
+    lines += _section("Referrers", _referrers(facts.referrers))
+    if image:
+        lines += ["", *columns(_rows(image, alone=False)), *_sections(image)]
     return lines
 
 
-def _image_lines(image: ImageFacts, *, alone: bool) -> list[str]:
-    manifest, values = image.manifest, settings(image.config)
+def _rows(image: ImageFacts, *, alone: bool) -> list[tuple[str, str]]:
+    """Return what an image is, a line each; where it is not `alone` its digest is among it."""
+    manifest = image.manifest
     count = len(manifest.layers)
     rows = []
     if image.platform:
@@ -124,10 +124,16 @@ def _image_lines(image: ImageFacts, *, alone: bool) -> list[str]:
         rows.append(("Created:", str(created)))
     rows += [
         (f"{key.replace('_', ' ').capitalize()}:", _text(value))
-        for key, value in values.items()
+        for key, value in settings(image.config).items()
         if key not in {"env", "labels"}
     ]
-    lines = columns(rows) if alone else ["", *columns(rows)]
+    return rows
+
+
+def _sections(image: ImageFacts) -> list[str]:
+    """Return what an image has more of than one."""
+    manifest, values = image.manifest, settings(image.config)
+    lines = []
     if isinstance(env := values.get("env"), list):
         lines += _section("Env", ((str(item),) for item in env))
     if isinstance(labels := values.get("labels"), dict):

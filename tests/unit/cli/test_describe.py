@@ -57,9 +57,9 @@ def test_lines() -> None:
     """A person sees what runs and with what, each layer's size, and what refers to the image."""
     found = facts(CONFIG, annotations={"note": "x"})
     assert as_lines("host/name:1", found) == [
-        "Name:    host/name:1",
-        f"Digest:  {found.top.digest}",
-        "Type:    application/vnd.oci.image.manifest.v1+json",
+        "Name:         host/name:1",
+        f"Digest:       {found.top.digest}",
+        "Type:         application/vnd.oci.image.manifest.v1+json",
         "Platform:     linux/arm64/v8",
         "Size:         6.0 KiB in 2 layers",
         "Created:      2024-01-02T03:04:05Z",
