@@ -45,16 +45,14 @@ def command(prefix: str, *, insecure: bool, ca: Path | None, as_json: bool) -> N
 
 async def _list(prefix: str, access: Access, *, as_json: bool) -> None:
     from lreg.cli.remote import Registries  # noqa: PLC0415 -- `lreg ls --help` needs no client
-    from lreg.client.admin import Admin  # noqa: PLC0415
 
     async with Registries(access) as registries:
-        registry = await registries.local()
-        admin = await Admin.find(registry)
+        admin = await registries.admin()
         images = await _images(admin, prefix) if admin else None
         if images is not None:
             _print(images, as_json=as_json)
             return
-        found = with_tags(registry, prefix)
+        found = with_tags(await registries.local(), prefix)
         if as_json:
             print_json([{"repository": str(name), "tags": tags} async for name, tags in found])
             return
