@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -95,6 +96,26 @@ def test_a_file_that_is_read_instead(patient: Patient) -> None:
     node.file(f"{OWN}/registries.conf").unlink()
     patient.runtime.restart()
     assert patient.examined().all_red == []
+
+
+@pytest.mark.parametrize("patient", kinds(Podman), indirect=True)
+def test_a_proxy(patient: Patient) -> None:
+    """A runtime that would ask a proxy for lreg is not told; one that got a proxy later is red."""
+    where = (f"--registry={PLACES[Mechanism.MIRROR]}", "--upstream=docker.io")
+    doctor = (sys.executable, "-m", "lreg", "node", "doctor", "podman", "--timeout=20", *where)
+    apply = (sys.executable, "-m", "lreg", "node", "apply", "podman", *where)
+    node, proxy = patient.runtime.node, {"http_proxy": "http://10.77.0.1:1"}
+    said = node.attempt(*apply, **proxy)
+    assert (said.code, "asks a proxy for 10.77.0.1" in said.err) == (1, True)
+    assert node.attempt(*apply).code == 0
+    try:
+        said = node.attempt(*doctor, **proxy)
+        assert said.code == 1
+        assert "podman has HTTP_PROXY (this shell)" in said.out
+        assert "the pull never came here" in said.out
+        assert node.attempt(*doctor, **proxy, no_proxy="10.77.0.0/16").code == 0
+    finally:
+        patient.told_nothing()
 
 
 @pytest.mark.parametrize("patient", kinds(Docker), indirect=True)

@@ -56,7 +56,7 @@ def planned(root: Root, name: str, applied: Applied) -> Prepared:
 
 def _prepared(root: Root, old: Record, name: str, applied: Applied) -> Prepared:
     prepared = prepare(root, old, old.runtimes | {name: applied})
-    for each in obstacles(name, applied.files, root):
+    for each in obstacles(name, applied.plan, applied.files, root):
         raise LregError(f"{each.said}: {each.mend}, then apply again")
     return prepared
 

@@ -6,18 +6,19 @@ Where that is one more file of settings, lreg's go into that one; here is what o
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from lreg.node.merging import containerd
 from lreg.node.merging.documents import meaning
 from lreg.node.plan import Merge
+from lreg.node.proxies import proxied
 from lreg.node.starts import Start, starts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from lreg.node.plan import NodeFile
+    from lreg.node.plan import NodeFile, NodePlan
     from lreg.node.rooted import Root
 
     Look = Callable[[Sequence[NodeFile], Root], Iterator["Obstacle"]]
@@ -37,6 +38,18 @@ _CRIO = {
     ),
     ("--short-name-mode",): ("CONTAINER_SHORT_NAME_MODE", "disabled"),
 }
+# The program and the units of each, and what has none.
+_DAEMONS = {
+    "docker": ("dockerd", ("docker.service",)),
+    "containerd": ("containerd", ("containerd.service",)),
+    "crio": ("crio", ("crio.service",)),
+    "buildkit": ("buildkitd", ("buildkit.service",)),
+    "k3s": ("k3s", ("k3s.service", "k3s-agent.service")),
+    "rke2": ("rke2", ("rke2-server.service", "rke2-agent.service")),
+    "microk8s": ("", ("snap.microk8s.daemon-containerd.service",)),
+}
+_TOOLS = frozenset({"podman", "buildah", "skopeo", "nerdctl"})
+_OWN = "CONTAINERD_"
 _OTHER_RUNTIME = ("--docker", "--container-runtime-endpoint")
 _MICROK8S = "var/snap/microk8s/current/args/containerd-template.toml"
 _NERDCTL = "etc/nerdctl/nerdctl.toml"
@@ -52,22 +65,57 @@ class Obstacle:
     mend: str
 
 
-def obstacles(name: str, files: Sequence[NodeFile], root: Root) -> Iterator[Obstacle]:
+def obstacles(
+    name: str, plan: NodePlan, files: Sequence[NodeFile], root: Root
+) -> Iterator[Obstacle]:
     """Yield what keeps a runtime from heeding the files that it is told by.
 
     Args:
         name: the runtime's, of `lreg.node.runtimes.RUNTIMES`.
-        files: that it is told by.
+        plan: what it is told.
+        files: that come of it.
         root: the node's.
+
+    Raises:
+        LregError: a file that would say so can't be read.
     """
     if look := _LOOKS.get(name):
         yield from look(files, root)
+    for start in _askers(name, root):
+        variable, hosts = proxied(plan, start.environment)
+        if hosts:
+            yield Obstacle(
+                f"{name} has {variable} ({start.by}), and asks a proxy for {', '.join(hosts)}",
+                "add that to NO_PROXY there, and restart it",
+            )
+
+
+def _askers(name: str, root: Root) -> Iterator[Start]:
+    """Yield whatever has an environment by which a runtime pulls."""
+    program, units = _DAEMONS.get(name, ("", ()))
+    for unit in units:
+        for start in starts(root, program, unit):
+            # k3s hands those of such names on to its containerd.
+            own = {key.removeprefix(_OWN): each for key, each in start.environment.items()}
+            yield replace(start, environment=start.environment | own)
+    if name in _TOOLS and root.folder == "/":
+        yield Start("this shell", (name,), dict(os.environ))
+    if name == "docker":
+        said = _values(root, _DAEMON_JSON, Merge.JSON).get("proxies", {})
+        pairs = said.items() if isinstance(said, dict) else ()
+        settings = {key.upper().replace("-", "_"): str(value) for key, value in pairs}
+        yield Start(root.absolute(_DAEMON_JSON), (name,), settings)
+
+
+def _values(root: Root, path: str, form: Merge) -> dict[str, Any]:
+    text = (root.read(root.resolve(path)) or b"").decode(errors="replace")
+    return meaning(text, form, root.absolute(path))
 
 
 def _docker(files: Sequence[NodeFile], root: Root) -> Iterator[Obstacle]:
     texts = [file.text for file in files if file.path == _DAEMON_JSON]
     keys = {key for text in texts for key in meaning(text, Merge.JSON, _DAEMON_JSON)}
-    for start in starts(root, "dockerd", "docker.service"):
+    for start in _askers("docker", root):
         yield from _elsewhere(start, ("--config-file",), f"/{_DAEMON_JSON}")
         for key in sorted(keys & _DOCKER_FLAGS.keys()):
             flag = _DOCKER_FLAGS[key]
@@ -94,20 +142,22 @@ def _elsewhere(
 
 
 def _containerd(_: Sequence[NodeFile], root: Root) -> Iterator[Obstacle]:
-    started = starts(root, "containerd", "containerd.service")
-    found = [[*_elsewhere(each, ("--config", "-c"), f"/{containerd.PATH}")] for each in started]
+    found = [
+        [*_elsewhere(each, ("--config", "-c"), f"/{containerd.PATH}")]
+        for each in _askers("containerd", root)
+    ]
     # Docker, k3s and others run one of their own beside it.
     if found and all(found):
         yield from found[0]
 
 
 def _buildkit(_: Sequence[NodeFile], root: Root) -> Iterator[Obstacle]:
-    for start in starts(root, "buildkitd", "buildkit.service"):
+    for start in _askers("buildkit", root):
         yield from _elsewhere(start, ("--config",), "/etc/buildkit/buildkitd.toml")
 
 
 def _crio(files: Sequence[NodeFile], root: Root) -> Iterator[Obstacle]:
-    for start in starts(root, "crio", "crio.service"):
+    for start in _askers("crio", root):
         for flags, (variable, usual) in _CRIO.items():
             yield from _elsewhere(start, flags, usual, variable)
     yield from _containers_image(files, root)
@@ -122,11 +172,10 @@ def _containers_image(_: Sequence[NodeFile], root: Root) -> Iterator[Obstacle]:
         )
 
 
-def _k3s(name: str, units: tuple[str, ...]) -> Look:
+def _k3s(name: str) -> Look:
     def look(_: Sequence[NodeFile], root: Root) -> Iterator[Obstacle]:
         usual = f"/etc/rancher/{name}/registries.yaml"
-        services = [start for unit in units for start in starts(root, name, unit)]
-        for start in (*services, *_k3s_settings(name, root)):
+        for start in (*_askers(name, root), *_k3s_settings(name, root)):
             yield from _elsewhere(start, ("--private-registry",), usual)
             for flag in _OTHER_RUNTIME:
                 if start.option(flag) not in (None, "False"):
@@ -144,8 +193,7 @@ def _k3s_settings(name: str, root: Root) -> Iterator[Start]:
     """Yield k3s' config.yaml files as what they are: flags."""
     folder = f"etc/rancher/{name}"
     for path in (f"{folder}/config.yaml", *root.glob(f"{folder}/config.yaml.d/*.yaml")):
-        text = (root.read(root.resolve(path)) or b"").decode(errors="replace")
-        values = meaning(text, Merge.YAML, root.absolute(path))
+        values = _values(root, path, Merge.YAML)
         flags = (f"--{key}={value}" for key, value in values.items())
         yield Start(root.absolute(path), (name, *flags))
 
@@ -170,8 +218,7 @@ def _microk8s(_: Sequence[NodeFile], root: Root) -> Iterator[Obstacle]:
 
 
 def _nerdctl(_: Sequence[NodeFile], root: Root) -> Iterator[Obstacle]:
-    text = (root.read(root.resolve(_NERDCTL)) or b"").decode(errors="replace")
-    folders = meaning(text, Merge.TOML, root.absolute(_NERDCTL)).get("hosts_dir")
+    folders = _values(root, _NERDCTL, Merge.TOML).get("hosts_dir")
     if folders is not None and containerd.HOSTS_FOLDER not in folders:
         yield Obstacle(
             f"{root.absolute(_NERDCTL)} has hosts_dir without {containerd.HOSTS_FOLDER}",
@@ -188,7 +235,7 @@ _LOOKS: dict[str, Look] = {
     "podman": _containers_image,
     "buildah": _containers_image,
     "skopeo": _containers_image,
-    "k3s": _k3s("k3s", ("k3s.service", "k3s-agent.service")),
-    "rke2": _k3s("rke2", ("rke2-server.service", "rke2-agent.service")),
+    "k3s": _k3s("k3s"),
+    "rke2": _k3s("rke2"),
     "microk8s": _microk8s,
 }

@@ -47,7 +47,8 @@ def check(name: str, plan: NodePlan, root: Root, version: str) -> Iterator[Findi
     apply = f"`lreg node apply {name}`, then reload or restart it"
     found = list[Finding]()
     try:
-        found += (bad("files", each.said, each.mend) for each in obstacles(name, files, root))
+        there = obstacles(name, plan, files, root)
+        found += (bad("files", each.said, each.mend) for each in there)
     except LregError as error:
         found.append(bad("files", str(error), apply))
     troubles = (*_changed(name, root), *_troubles(name, replace(plan, version=version), root))
