@@ -78,7 +78,8 @@ async def as_known(registries: Registries, wanted: Sequence[Wanted]) -> list[Wan
 def _known(one: Wanted, full: Reference | None, known: dict[tuple[str, str], ImageState]) -> Wanted:
     if state := known.get(_key(one.source)):
         return replace(one, is_cached=state.origin == "cached")
-    if full and (state := known.get(_key(full))):
+    is_called_so = one.name == _name(replace(one.source, host=None))
+    if full and is_called_so and (state := known.get(_key(full))):
         return Wanted(one.source, f"{full.repository}:{full.tag}", state.origin == "cached")
     return one
 

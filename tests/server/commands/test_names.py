@@ -120,6 +120,20 @@ def test_registry_that_is_down(server: Running, tmp_path: Path, repository: str)
     assert nobody in lreg.fail(6, "save", "-q", "-o", "a", f"{server.host}/{repository}:1")
 
 
+def test_plain_name_of_the_default_upstream(caching: Lreg, hub: Upstream) -> None:
+    """What the default upstream answers is carried by its whole name; `--as` gives another."""
+    hub.hold("library/alpine", whose("theirs"), "3")
+    with caching.registry.wire() as wire:
+        wire.push("mine/app", whose("own"), "1")
+    for arguments, name in (
+        (["alpine:3"], "docker.io/library/alpine:3"),
+        (["alpine:3", "--as=other:1"], "other:1"),
+        (["mine/app:1"], "mine/app:1"),
+    ):
+        (one,) = caching.json("pull", "--to=dir:out", *arguments)["images"]
+        assert one["target"] == name
+
+
 def test_removed_here(caching: Lreg, quay: Upstream) -> None:
     """`lreg rm` of an upstream's name removes what is here; the upstream hears nothing of it."""
     quay.hold("org/app", whose("theirs"), "1")
