@@ -218,6 +218,10 @@ def test_a_script_makes_the_context(lreg_here: Lreg, wire_here: Wire, tmp_path: 
         ("STOPSIGNAL SIGNONE", "no signal"),
         ("EXPOSE 99999", "no port"),
         ("USER $NOBODY", "nothing is left"),
+        ("ENV A=12345678\n" + "ENV A=$A$A\n" * 40, "grows past 1 MiB"),
+        ("ENV A=1111\nLABEL a=${A//1/" + "x" * 400_000 + "}", "grows past 1 MiB"),
+        ("ENV A=" + 100_000 * "x" + "\n" + "LABEL a=$A\n" * 700, "grow past 64 MiB"),
+        ("WORKDIR " + "/a" * 3000, "more than 250 folders deep"),
     ],
 )
 def test_hostile_or_wrong(lreg_here: Lreg, tmp_path: Path, text: str, message: str) -> None:
@@ -227,6 +231,20 @@ def test_hostile_or_wrong(lreg_here: Lreg, tmp_path: Path, text: str, message: s
     line = lreg_here.fail(2, "build", "--quiet", str(folder))
     assert message in line
     assert "Dockerfile: line" in line
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("ARG A=12345678\n" + "ARG A=$A$A\n" * 40 + "FROM scratch\n", "grows past 1 MiB"),
+        ("#" * (5 << 20), "has more than 4 MiB"),
+    ],
+)
+def test_hostile_as_a_whole(lreg_here: Lreg, tmp_path: Path, text: str, message: str) -> None:
+    """What grows without end is refused before it fills the memory."""
+    folder = write(tmp_path / "c", text)
+    assert message in lreg_here.fail(2, "build", "--quiet", str(folder))
+    assert "is no file" in lreg_here.fail(2, "build", "--file", "/dev/zero", str(folder))
 
 
 def write_traps(folder: Path) -> None:

@@ -9,7 +9,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from lreg.errors import UsageError
-from lreg.images.building.folder import unfit
+from lreg.images.building.folder import MAX_DEPTH, unfit
 from lreg.images.building.layers import LayerFile
 from lreg.images.contents.entries import Entry
 from lreg.images.contents.tree import WHITEOUT
@@ -81,6 +81,8 @@ class Draft:
         if path in self._folders:
             return self._folders[path]
         real = ""
+        if path.count("/") > MAX_DEPTH:
+            raise UsageError(f"/{path:.80}… lies more than {MAX_DEPTH} folders deep")
         for part in self.root.real(path).split("/"):
             real = posixpath.join(real, part)
             found = self.root.find(real)

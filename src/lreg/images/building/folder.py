@@ -16,8 +16,10 @@ from lreg.images.members import Member
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-# More than any that people make, and far fewer than Python's own limit.
-_MAX_DEPTH = 250
+MAX_DEPTH = 250
+"""So many folders may lie in one another: more than any that people make, and far fewer than
+Python's own limit."""
+
 _UNFIT = {
     stat.S_IFSOCK: "a socket",
     stat.S_IFIFO: "a pipe",
@@ -101,8 +103,8 @@ def list_folder(root: str, prefix: str) -> list[os.DirEntry[str]]:
         UsageError: it can't be read, or lies too deep.
     """
     folder = os.path.join(root, prefix)
-    if prefix.count("/") > _MAX_DEPTH:
-        raise UsageError(f"{root} has folders that lie in one another more than {_MAX_DEPTH} deep")
+    if prefix.count("/") > MAX_DEPTH:
+        raise UsageError(f"{root} has folders that lie in one another more than {MAX_DEPTH} deep")
     try:
         with os.scandir(folder) as entries:
             return sorted(entries, key=lambda entry: entry.name)

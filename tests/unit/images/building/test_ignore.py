@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import re
 import string
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from lreg.errors import UsageError
 from lreg.images.building.context.ignore import Ignore
-from lreg.images.building.context.patterns import name_pattern
+from lreg.images.building.context.patterns import name_pattern, path_pattern
 
 NAMES = st.text(string.ascii_lowercase + ".-_", min_size=1, max_size=6).filter(
     lambda name: name not in (".", "..")
@@ -75,3 +76,37 @@ def test_names_as_everywhere(pattern: str, name: str) -> None:
     """Patterns of one name match what Python's own `fnmatch` matches."""
     matches = name_pattern(pattern).fullmatch(name)
     assert bool(matches) == fnmatch.fnmatchcase(name, pattern)
+
+
+@given(st.text("ab*?/", min_size=1, max_size=12), st.text("ab/", min_size=1, max_size=10))
+def test_paths_as_plain_expressions(pattern: str, path: str) -> None:
+    """However a pattern is put together, it matches what its parts one after the other do."""
+    parts = {"**/": "(?:.*/)?", "*": "[^/]*", "?": "[^/]", "/": "/"}
+    loose = re.sub(r"\*{2,}/?", "**/", pattern)
+    ended = loose.removesuffix("**/") if re.search(r"\*\*/?$", pattern) else ""
+    plain = (ended or loose) if ended or not loose.startswith("**/") or loose != "**/" else ""
+    regex = re.sub(r"\*\*/|[*?/]", lambda found: parts[found[0]], plain)
+    regex += ".*" if ended or not plain else ""
+    try:
+        matches = path_pattern(pattern).fullmatch(path)
+    except UsageError:
+        return
+    assert bool(matches) == bool(re.fullmatch(regex, path)), regex
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "**/" * 50 + "*a" * 50 + "b",
+        "**/a/" * 50 + "b",
+        "a**" * 2 + "b",
+        "*a" * 100 + "/" + "*a" * 100 + "b",
+        "**/*a*a*a*a/" * 20 + "b",
+    ],
+)
+def test_a_rule_that_matches_everywhere(rule: str) -> None:
+    """A rule with stars without end is decided as quickly as any other."""
+    ignore = Ignore.parse(rule)
+    assert not ignore.ignores("a" * 200)
+    assert not ignore.ignores("/".join(["aaaa"] * 200))
+    assert not ignore.ignores("/".join(["a"] * 200))

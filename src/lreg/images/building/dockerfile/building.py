@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from lreg.images.building.sources import Work
 
 _SCRATCH = "scratch"
+_MAX_TEXT = 4 << 20
 # Docker's own frontends, wherever they are mirrored: what they read is what is built here.
 _SYNTAX = re.compile(r"(?:.*/)?docker/dockerfile(?:-upstream)?(?:[:@].*)?")
 
@@ -102,9 +103,15 @@ class DockerfileSource:
 
     def _text(self) -> str:
         try:
-            return self.path.read_text(errors="surrogateescape")
+            if self.path.exists() and not self.path.is_file():
+                raise UsageError(f"{self.path} is no file")
+            with self.path.open(errors="surrogateescape") as file:
+                text = file.read(_MAX_TEXT + 1)
         except OSError as error:
             raise UsageError(f"{self.path} can't be read: {error.strerror}") from error
+        if len(text) > _MAX_TEXT:
+            raise UsageError(f"{self.path} has more than {_MAX_TEXT >> 20} MiB")
+        return text
 
     def _plan(self) -> Plan:
         text = self._text()

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 # POSIX, 2.5.2: parameters of one character.
 _SPECIAL = set("@*#?-$!0")
 _NAME = re.compile(r"\d+|\w+")
+# What variables may put into one text: more than a kernel gives a program in one of its own.
+_MAX_VALUES = 1 << 20
+MAX_EXPANDED = 64 << 20
+"""Of all texts of a stage, with the values of their variables, in characters."""
 
 
 def expand(text: str, variables: Mapping[str, str], escape: str = "\\") -> str:
@@ -63,6 +67,7 @@ class _Scanner:
         self._variables = variables
         self._escape = escape
         self._quotes = quotes
+        self._left = _MAX_VALUES
 
     def pieces(self, until: str = "", *, keep_escapes: bool = False) -> Iterator[tuple[str, bool]]:
         """Yield pieces up to the end, or to a character that ends them; raise UsageError."""
@@ -116,6 +121,15 @@ class _Scanner:
         return "".join(parts)
 
     def _variable(self) -> str:
+        return self._counted(self._value())
+
+    def _counted(self, value: str) -> str:
+        self._left -= len(value)
+        if self._left < 0:
+            raise UsageError(f"{self._text!r:.80}… grows past {_MAX_VALUES >> 20} MiB")
+        return value
+
+    def _value(self) -> str:
         self._at += 1
         if self._peek() != "{":
             name = self._name()
@@ -170,7 +184,7 @@ class _Scanner:
             self._at += 1
         pattern, replacement = _pattern(self._raw("/")), self._raw("}")
         value = self._variables.get(name, "")
-        return pattern.sub(lambda _: replacement, value, count=0 if every else 1)
+        return pattern.sub(lambda _: self._counted(replacement), value, count=0 if every else 1)
 
     def _name(self) -> str:
         match = _NAME.match(self._text, self._at)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lreg.errors import UsageError
-from lreg.images.building.dockerfile.expansion import expand
+from lreg.images.building.dockerfile.expansion import MAX_EXPANDED, expand
 from lreg.images.building.dockerfile.instructions import Arg, Copy
 from lreg.oci.platform import Platform
 
@@ -61,6 +61,7 @@ class Plan:
         values = _of_platform("TARGET", platform) | _of_platform("BUILD", here)
         values["TARGETSTAGE"] = self._target
         values |= {name: self._arguments[name] for name in values.keys() & self._arguments.keys()}
+        size = 0
         for argument in self._dockerfile.arguments:
             for name, default in argument.variables.items():
                 value = self._arguments.get(name)
@@ -68,6 +69,9 @@ class Plan:
                     value = expand(default, values, self.escape)
                 if value is not None:
                     values[name] = value
+                    size += len(value)
+                if size > MAX_EXPANDED:
+                    raise argument.statement.wrong(f"they grow past {MAX_EXPANDED >> 20} MiB")
         return values
 
     def argument(self, name: str, default: str | None, known: Mapping[str, str]) -> str | None:

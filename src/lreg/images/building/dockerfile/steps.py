@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING, Any
 from lreg.errors import LregError, UsageError
 from lreg.images.building.context.ignore import Ignore
 from lreg.images.building.dockerfile.copying import Copying, copy_files, put_text
-from lreg.images.building.dockerfile.expansion import expand, expand_text, expand_words
+from lreg.images.building.dockerfile.expansion import (
+    MAX_EXPANDED,
+    expand,
+    expand_text,
+    expand_words,
+)
 from lreg.images.building.dockerfile.instructions import (
     Arg,
     Command,
@@ -69,6 +74,7 @@ class Steps:
         self._origin = origin
         self._staging = staging
         self._has_command = False
+        self._left = MAX_EXPANDED
 
     def do(self, instruction: Instruction) -> None:
         """Do one.
@@ -121,7 +127,11 @@ class Steps:
         return self._image.config.run
 
     def _expand(self, text: str) -> str:
-        return expand(text, self.variables, self.escape)
+        expanded = expand(text, self.variables, self.escape)
+        self._left -= len(expanded)
+        if self._left < 0:
+            raise UsageError(f"its texts grow past {MAX_EXPANDED >> 20} MiB")
+        return expanded
 
     def _declare(self, instruction: Arg) -> None:
         for name, default in instruction.variables.items():
