@@ -45,6 +45,7 @@ FLOORS = {
 ONLY_IN = {
     "h11": "client",
     "h2": "node",
+    "OpenSSL": "registry",
     "prometheus_client": "registry",
     "click": "cli",
     "rich": "cli",
@@ -124,6 +125,8 @@ def test_every_library_is_declared() -> None:
 def _library(module: str) -> str:
     """Return what a library is called when it is installed, with _ for -."""
     first, _, rest = module.partition(".")
+    if first == "OpenSSL":
+        return "pyopenssl"
     return f"{first}_{rest.partition('.')[0]}" if first == "ruamel" else first
 
 

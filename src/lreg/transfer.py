@@ -66,11 +66,22 @@ def duplicate(
         os.close(sock)
 
 
+def receive_plain(sock: int, room: memoryview) -> int:
+    """Receive into `room`; return how many bytes, 0 where no more will come.
+
+    Raises:
+        BlockingIOError: there are none yet.
+        OSError: the peer is gone.
+    """
+    return os.readv(sock, [room])
+
+
 def receive(
     sock: int,
     size: int,
     sink: Callable[[memoryview], None],
     broken: Callable[[OSError], TransferBroken],
+    read: Callable[[int, memoryview], int] = receive_plain,
 ) -> int:
     """Give `sink` what the peer sends, for one turn; return how many bytes, at most `size`.
 
@@ -80,6 +91,7 @@ def receive(
         sink: called with every piece, which is valid during the call.
         broken: makes the error that is raised where the peer goes away before that; what it had
             sent was given to `sink`.
+        read: receives into a buffer, as `receive_plain` does.
     """
     until = time.monotonic() + TURN
     poller = select.poll()
@@ -90,7 +102,7 @@ def receive(
     while taken < size and not quiet and time.monotonic() < until:
         room = buffer[filled : min(len(buffer), size - taken)]
         try:
-            count = os.readv(sock, [room])
+            count = read(sock, room)
         except BlockingIOError:
             quiet = not poller.poll(PATIENCE_MS)
             count = 0

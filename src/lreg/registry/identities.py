@@ -9,11 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import logging
 import socket
-import ssl
-import sys
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -23,14 +20,15 @@ from lreg.kinds import HOST_NAME
 from lreg.network import own_address
 from lreg.node.plan import spoofed_names
 from lreg.oci.reference import canonical_host
-from lreg.registry.http.tls import Session, server_context
+from lreg.registry.http.sessions import INTERNAL_ERROR, UNRECOGNIZED_NAME, TlsContext
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable
     from pathlib import Path
 
     from lreg.certificates import CertificateAuthority, Lifetime
     from lreg.config import Config
+    from lreg.registry.http.sessions import Session
 
 log = logging.getLogger(__name__)
 
@@ -42,18 +40,14 @@ _AGAIN = 60.0
 _DAY = 86400.0
 
 
-def tls_context(config: Config) -> ssl.SSLContext | None:
-    """Return the context of the listeners that speak TLS, None where none does.
+def tls_context(config: Config) -> TlsContext:
+    """Return the context of the listeners that speak TLS.
 
     Raises:
         UsageError: the certificate or its key can't be used.
     """
-    if not config.has_tls:
-        return None
     if config.tls_cert and config.tls_key:
-        context = _loaded(config.tls_cert, config.tls_key)
-        context.sni_callback = _note_name
-        return context
+        return _loaded(config.tls_cert, config.tls_key)
     from lreg.certificates import ensure_ca  # noqa: PLC0415 - a server without it starts sooner
 
     authority = ensure_ca(config.ca_folder)
@@ -76,7 +70,7 @@ def own_names(config: Config) -> set[str]:
 @dataclass(frozen=True, slots=True)
 class _Identity:
     names: frozenset[str]
-    context: ssl.SSLContext
+    context: TlsContext
     life: Lifetime
 
 
@@ -110,13 +104,10 @@ class Identities:
         self._made = {_OWN: self._make(_OWN, frozenset())}
         self._minting: dict[str, asyncio.Task[None]] = {}
         self._rest_until: dict[str, float] = {}
-        self.context = server_context()
-        self.context.sni_callback = self._choose
+        self.context = TlsContext(self._choose)
 
-    def _choose(self, session: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> int | None:
-        """Give a session its certificate; return the alert that ends it, or None."""
-        _note_name(session, name, _)
-        assert isinstance(session, Session)  # noqa: S101 - our context makes no others
+    def _choose(self, session: Session) -> None:
+        """Give a session its certificate, or end it with an alert."""
         self._look_at_ca()
         key = self._key(session.server_name)
         if key is None:
@@ -124,17 +115,18 @@ class Identities:
                 "tls.name_refused",
                 extra={"server_name": session.server_name, "setting": "tls-name"},
             )
-            return ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
+            session.refuse(UNRECOGNIZED_NAME)
+            return
         now, identity = time.time(), self._made.get(key)
         # The clock may have jumped, in either direction, since it was made.
         is_fit = identity and identity.life.covers(now) and not self._is_new(session, identity)
         if identity is None or not (is_fit or self._rests(key)):
             session.wanted = self._mint(key)
-            return ssl.ALERT_DESCRIPTION_INTERNAL_ERROR
+            session.refuse(INTERNAL_ERROR)
+            return
         if now >= identity.life.renew and not self._rests(key):
             self._mint(key)
-        session.context = identity.context
-        return None
+        session.show(identity.context)
 
     def _look_at_ca(self) -> None:
         """Say once a day that the CA ends, if it does so soon."""
@@ -215,54 +207,16 @@ class Identities:
         return _Identity(_folded(names), _loaded(cert, private), Lifetime.of(cert))
 
 
-@contextlib.contextmanager
-def odd_names_logged() -> Iterator[None]:
-    """Log it where a hello has a server name that is no ASCII.
-
-    CPython refuses it by itself, with a line on stderr that is nobody's, before it calls back.
-    """
-    usual = sys.unraisablehook
-
-    def hook(found: sys.UnraisableHookArgs) -> None:
-        if found.exc_type is UnicodeDecodeError and isinstance(found.object, bytes):
-            name = found.object.decode(errors="backslashreplace")
-            log.info("tls.name_refused", extra={"server_name": name})
-        else:
-            usual(found)
-
-    sys.unraisablehook = hook
-    try:
-        yield
-    finally:
-        sys.unraisablehook = usual
-
-
-def _note_name(session: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> None:
-    if isinstance(session, Session):
-        session.server_name = _server_name(name or "")
-
-
-def _server_name(text: str) -> str:
-    """Return a server name in lower case; "" for an address, which is none (RFC 6066, 3)."""
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return text.lower()
-    return ""
-
-
 def _folded(names: Iterable[str]) -> frozenset[str]:
     return frozenset(name.lower() for name in names)
 
 
-def _loaded(cert: Path, key: Path) -> ssl.SSLContext:
-    context = server_context()
+def _loaded(cert: Path, key: Path) -> TlsContext:
+    context = TlsContext()
     try:
-        context.load_cert_chain(str(cert), str(key))
-    except OSError as error:
-        raise UsageError(
-            f"{cert} and {key} are no certificate and its key: {error.strerror}"
-        ) from None
+        context.load(cert, key)
+    except ValueError as error:
+        raise UsageError(f"{cert} and {key} are no certificate and its key: {error}") from None
     return context
 
 

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from lreg.registry.app import Registry
 from lreg.registry.auth import TOKEN_USER, Accounts, Policy, ensure_token
 from lreg.registry.http.server import HttpServer
-from lreg.registry.identities import odd_names_logged, tls_context
 from lreg.registry.pulls import Pulls
 from lreg.registry.records import Records
 from lreg.registry.sockets import bind
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lreg.config import Config
+    from lreg.registry.http.sessions import TlsContext
 
 log = logging.getLogger(__name__)
 
@@ -39,12 +39,7 @@ async def serve(config: Config, ready: Callable[[list[str]], None]) -> None:
         UsageError: it can't be served like this; says why.
     """
     _raise_file_limit()
-    with odd_names_logged():
-        await _serve(config, ready)
-
-
-async def _serve(config: Config, ready: Callable[[list[str]], None]) -> None:
-    context = tls_context(config)
+    context = _tls_context(config) if config.has_tls else None
     listeners = bind(config)
     store = FilesystemStore(config.store, upload_expiry=config.upload_expiry)
     await store.open()
@@ -68,6 +63,12 @@ async def _serve(config: Config, ready: Callable[[list[str]], None]) -> None:
     await pulls.close()
     await store.close()
     log.info("server.stopped")
+
+
+def _tls_context(config: Config) -> TlsContext:
+    from lreg.registry.identities import tls_context  # noqa: PLC0415 - OpenSSL takes a while
+
+    return tls_context(config)
 
 
 def _policy(config: Config) -> Policy:

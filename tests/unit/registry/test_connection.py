@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     import ssl
     from pathlib import Path
 
+    from lreg.registry.http.sessions import TlsContext
+
 Handler = Callable[[Request], Response | Awaitable[Response]]
 
 
@@ -45,7 +47,7 @@ class App:
 
 @asynccontextmanager
 async def serving(
-    handler: Handler, context: ssl.SSLContext | None = None
+    handler: Handler, context: TlsContext | None = None
 ) -> AsyncIterator[tuple[HttpServer, App, int]]:
     app = App(handler)
     server = HttpServer(app)

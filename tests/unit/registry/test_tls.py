@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
+import socket
 import ssl
+import struct
+import threading
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
+from OpenSSL import SSL
 
 from lreg.certificates import ensure_ca
+from lreg.errors import TransferBroken
+from lreg.registry.http.messages import Request, Response
+from lreg.registry.http.sessions import TlsContext
 from tests.support.processes import in_time
 from tests.unit.registry.test_connection import (
     LAST,
@@ -24,7 +36,7 @@ from tests.unit.registry.test_connection import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-Contexts = tuple[ssl.SSLContext, ssl.SSLContext]
+Contexts = tuple[TlsContext, ssl.SSLContext]
 
 
 @pytest.fixture
@@ -32,8 +44,8 @@ def contexts(tmp_path: Path) -> Contexts:
     """The server's side of TLS, and that of a client who trusts it."""
     authority = ensure_ca(tmp_path)
     certificate, key = authority.issue(["localhost"])
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
+    context = TlsContext()
+    context.load(certificate, key)
     return context, ssl.create_default_context(cafile=str(authority.path))
 
 
@@ -89,3 +101,181 @@ async def test_garbage_ends_the_connection_only(contexts: Contexts) -> None:
     async with serving(hello, contexts[0]) as (_, _, port):
         assert await talk(port, b"\x16\x03\x01\x00\x05nonsense" * 40) is not None
         assert b"hello" in await talk(port, LAST, contexts[1])
+
+
+async def test_the_quicker_cipher_is_chosen(contexts: Contexts) -> None:
+    """A client that would take either AES gets the one that costs both ends less."""
+    async with serving(hello, contexts[0]) as (_, _, port), connected(port, contexts[1]) as ends:
+        assert ends[1].get_extra_info("cipher")[0] == "TLS_AES_128_GCM_SHA256"
+
+
+@pytest.mark.parametrize("end", ["close_notify", "fin", "garbage"])
+async def test_an_upload_that_ends_early(contexts: Contexts, end: str) -> None:
+    """What had come of a large body is used; its reader is told what went wrong, nobody else is."""
+    content = os.urandom(5 << 20)
+    taken = bytearray()
+    told: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    async def take(request: Request) -> Response:
+        try:
+            await request.body.pump(taken.extend)
+        except TransferBroken as error:
+            told.set_result(str(error))
+            raise
+        return Response(201, {})
+
+    async with serving(lambda r: take(r) if r.method == "PUT" else hello(r), contexts[0]) as (
+        _,
+        _,
+        port,
+    ):
+        client = Client(contexts[1])
+        await client.connect(port)
+        head = b"PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n" % (len(content) + 9)
+        await client.send(head + content)
+        match end:
+            case "close_notify":
+                with pytest.raises(ssl.SSLWantReadError):
+                    client.tls.unwrap()
+                await client.flush()
+            case "fin":
+                client.tls.write(b"the rest")
+                client.writer.write(client.outgoing.read()[:-3])  # hangs up within a record
+                client.writer.write_eof()
+            case "garbage":
+                client.writer.write(b"\x17\x03\x03\x00\x20" + bytes(32))
+        assert "went away" in await asyncio.wait_for(told, 30)
+        assert bytes(taken) == content
+        client.writer.close()
+        assert b"hello" in await talk(port, LAST, contexts[1])
+
+
+async def test_keys_that_change(tmp_path: Path, contexts: Contexts) -> None:
+    """A client may change its keys amid a large upload, and ask for the same (RFC 8446, 4.6.3)."""
+    content = os.urandom(3 << 20)
+    context = contexts[1]
+    context.keylog_filename = str(tmp_path / "keys")
+    async with serving(digest_body, contexts[0]) as (_, _, port):
+        client = Client(context)
+        await client.connect(port)
+        head = b"PUT / HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
+        keys = Keys.logged(tmp_path / "keys")
+        sealed = bytearray(keys.seal(0x17, head % len(content)))
+        for begin in range(0, len(content), 1 << 14):
+            sealed += keys.seal(0x17, content[begin : begin + (1 << 14)])
+            if begin in (1 << 18, 1 << 21):
+                sealed += keys.seal(0x16, b"\x18\x00\x00\x01\x01")  # KeyUpdate, update_requested
+                keys = keys.next()
+        client.writer.write(sealed)
+        answer = await client.rest()
+        assert answer.endswith(hashlib.sha256(content).hexdigest().encode())
+        client.writer.close()
+
+
+def test_renegotiation_is_refused(contexts: Contexts) -> None:
+    """A client can't have the handshake made over and over again on one connection."""
+    refused = threading.Event()
+
+    def renegotiate(port: int) -> None:
+        plain = socket.create_connection(("127.0.0.1", port), timeout=30)
+        with plain:
+            plain.settimeout(None)
+            tls = SSL.Connection(SSL.Context(SSL.TLSv1_2_METHOD), plain)
+            tls.set_connect_state()
+            tls.do_handshake()
+            tls.renegotiate()
+            with pytest.raises(SSL.Error, match="no renegotiation"):
+                tls.do_handshake()
+            refused.set()
+
+    async def run() -> None:
+        async with serving(hello, contexts[0]) as (_, _, port):
+            await asyncio.to_thread(renegotiate, port)
+            assert b"hello" in await talk(port, LAST, contexts[1])
+
+    asyncio.run(run())
+    assert refused.is_set()
+
+
+class Client:
+    """A TLS client whose records the test can see and change.
+
+    Attributes:
+        tls: its session.
+        outgoing: the records that are not sent yet.
+        writer: where they go.
+    """
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self._incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.tls = context.wrap_bio(self._incoming, self.outgoing, server_hostname="localhost")
+
+    async def connect(self, port: int) -> None:
+        """Shake hands."""
+        self._reader, self.writer = await asyncio.open_connection("127.0.0.1", port)
+        while True:
+            try:
+                self.tls.do_handshake()
+            except ssl.SSLWantReadError:
+                await self.flush()
+                self._incoming.write(await self._reader.read(1 << 16))
+            else:
+                return await self.flush()
+
+    async def send(self, data: bytes) -> None:
+        """Send something encrypted."""
+        self.tls.write(data)
+        await self.flush()
+
+    async def flush(self) -> None:
+        """Send the records that are not sent yet."""
+        self.writer.write(self.outgoing.read())
+        await self.writer.drain()
+
+    async def rest(self) -> bytes:
+        """Return what the server says until it says farewell."""
+        said = b""
+        while True:
+            try:
+                piece = self.tls.read(1 << 16)
+            except ssl.SSLWantReadError:
+                arrived = await asyncio.wait_for(self._reader.read(1 << 16), 30)
+                self._incoming.write(arrived)
+                if not arrived:
+                    self._incoming.write_eof()
+            else:
+                if not piece:
+                    return said
+                said += piece
+
+
+@dataclass
+class Keys:
+    """What a client seals its records with (RFC 8446, 5 and 7.3), for AES-128-GCM with SHA-256."""
+
+    secret: bytes
+    sealed: int = 0
+
+    @classmethod
+    def logged(cls, path: Path) -> Keys:
+        """Return the first ones of a connection, from the log of its secrets."""
+        lines = [line.split() for line in path.read_text().splitlines()]
+        (secret,) = [line[2] for line in lines if line[:1] == ["CLIENT_TRAFFIC_SECRET_0"]]
+        return cls(bytes.fromhex(secret))
+
+    def next(self) -> Keys:
+        """Return those after a KeyUpdate."""
+        return Keys(self._expand(b"traffic upd", 32))
+
+    def seal(self, kind: int, content: bytes) -> bytes:
+        """Return a record."""
+        nonce = int.from_bytes(self._expand(b"iv", 12)) ^ self.sealed
+        self.sealed += 1
+        header = struct.pack(">BHH", 0x17, 0x0303, len(content) + 17)
+        key = AESGCM(self._expand(b"key", 16))
+        return header + key.encrypt(nonce.to_bytes(12), content + bytes([kind]), header)
+
+    def _expand(self, label: bytes, length: int) -> bytes:
+        label = b"tls13 " + label
+        info = struct.pack(">HB", length, len(label)) + label + b"\0"
+        return HKDFExpand(hashes.SHA256(), length, info).derive(self.secret)

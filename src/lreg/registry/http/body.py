@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING
 
 from lreg.errors import ContentTooLarge
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Executor
     from contextlib import AbstractContextManager
+
+    from lreg.registry.http.transfer import Inlet
 
 # What one call of a sink gets at most: large enough that threads and hashes run at full speed.
 PIECE = 1 << 20
@@ -45,7 +48,7 @@ class Body:
         begin: Callable[[], None],
         progress: Callable[[], None],
         pause: Callable[[bool], None],
-        take_socket: Callable[[], AbstractContextManager[int]] | None = None,
+        inlet: Callable[[], AbstractContextManager[Inlet]] | None = None,
     ) -> None:
         """Expect a body.
 
@@ -55,7 +58,7 @@ class Body:
             begin: called when a reader comes for the first byte (100 Continue).
             progress: called when threads have received something.
             pause: called with True when nothing more can be taken, with False when again.
-            take_socket: gives the socket itself, where that carries the plain bytes.
+            inlet: gives threads the socket; without it all comes through the connection.
         """
         self.length = length
         self.received = 0
@@ -64,7 +67,7 @@ class Body:
         self._begin = begin
         self._progress = progress
         self._pause = pause
-        self._take_socket = take_socket
+        self._inlet = inlet
         self._is_quiet = False
         self._chunks = ChunkedDecoder() if length is None else None
         self._raw = bytearray(0 if length is not None else _RAW)
@@ -85,9 +88,9 @@ class Body:
         """
         loop = asyncio.get_running_loop()
         self._begin()
-        if self._take_socket and self._left >= _DIRECT:
-            with self._take_socket() as sock:
-                await self._pump_socket(sock, sink)
+        if self._inlet and self._left >= _DIRECT:
+            with self._inlet() as inlet:
+                await self._pump_socket(inlet, sink)
             return
         while piece := await self._next():
             try:
@@ -97,7 +100,7 @@ class Body:
         if self._broken:
             raise self._broken
 
-    async def _pump_socket(self, sock: int, sink: Callable[[memoryview], None]) -> None:
+    async def _pump_socket(self, inlet: Inlet, sink: Callable[[memoryview], None]) -> None:
         """Let threads receive the rest: each byte is copied, hashed and written by one core."""
         loop = asyncio.get_running_loop()
         self._pause(True)
@@ -108,13 +111,13 @@ class Body:
             for piece in filter(len, early):
                 await finished(loop.run_in_executor(self._executor, sink, piece))
             while self._left and not self._broken:
-                turn = loop.run_in_executor(self._executor, receive, sock, self._left, sink, gone)
-                count = await finished(turn)
+                turn = partial(receive, inlet.sock, self._left, sink, gone, inlet.read)
+                count = await finished(loop.run_in_executor(self._executor, turn))
                 self.received += count
                 self._progress()
                 if not count:
                     self._is_quiet = True
-                    await readable(loop, sock)
+                    await readable(loop, inlet.sock)
                     self._is_quiet = False
         except Exception as error:
             # The socket stays unread: what else comes is no request.

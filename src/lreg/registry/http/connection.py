@@ -10,7 +10,6 @@ import asyncio
 import logging
 import socket
 from contextlib import suppress
-from functools import partial
 from typing import TYPE_CHECKING, Protocol, cast
 
 from lreg.errors import BadRequest, RegistryError, TransferBroken
@@ -18,14 +17,17 @@ from lreg.registry.http.body import Body
 from lreg.registry.http.messages import Request, Response, encode_head
 from lreg.registry.http.parser import MAX_HEAD, parse_head
 from lreg.registry.http.sending import Outgoing
-from lreg.registry.http.transfer import own_socket
+from lreg.registry.http.tls import TlsLayer, sealed_inlet
+from lreg.registry.http.transfer import plain_inlet
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Coroutine
     from concurrent.futures import Executor
+    from contextlib import AbstractContextManager
 
     from lreg.registry.http.messages import Application, Endpoint
     from lreg.registry.http.parser import Head
+    from lreg.registry.http.transfer import Inlet
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +48,8 @@ class Service(Protocol):
         application: what answers.
         loop: the event loop.
         receivers: the threads that take bodies in.
-        senders: the threads that send files.
+        senders: the threads that send files as they are.
+        sealers: the threads that encrypt and send them.
         connections: those that are open.
         stopping: whether no more requests are taken.
         date: the Date header's value.
@@ -57,6 +60,7 @@ class Service(Protocol):
     loop: asyncio.AbstractEventLoop
     receivers: Executor
     senders: Executor
+    sealers: Executor
     connections: set[Connection]
     stopping: bool
     date: str
@@ -87,7 +91,10 @@ class Connection(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin to listen to the client."""
         self._transport = cast("asyncio.Transport", transport)
-        self._outgoing = Outgoing(self._transport, self._service.senders)
+        service, is_sealed = self._service, isinstance(transport, TlsLayer)
+        self._outgoing = Outgoing(
+            self._transport, service.sealers if is_sealed else service.senders
+        )
         peer = transport.get_extra_info("peername")
         self._peer = f"{peer[0]}:{peer[1]}" if isinstance(peer, tuple) else "unix"
         self._server_name: str = transport.get_extra_info("server_name", "")
@@ -260,7 +267,7 @@ class Connection(asyncio.BufferedProtocol):
             begin=self._send_continue if head.expects_continue else self._progress,
             progress=self._progress,
             pause=self._pause_reading,
-            take_socket=None if self._endpoint.tls else partial(own_socket, self._transport),
+            inlet=self._inlet,
         )
         early = memoryview(bytes(self._buffer[self._start : self._end]))
         self._start = self._end = 0
@@ -271,6 +278,11 @@ class Connection(asyncio.BufferedProtocol):
         else:
             self._keep(rest)
         return body
+
+    def _inlet(self) -> AbstractContextManager[Inlet]:
+        if isinstance(self._transport, TlsLayer):
+            return sealed_inlet(self._transport)
+        return plain_inlet(self._transport)
 
     def _send_continue(self) -> None:
         self._progress()

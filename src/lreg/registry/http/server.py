@@ -15,11 +15,11 @@ from lreg.registry.http.tls import TlsLayer
 
 if TYPE_CHECKING:
     import socket
-    import ssl
     from collections.abc import Coroutine
     from concurrent.futures import Executor
 
     from lreg.registry.http.messages import Application, Endpoint
+    from lreg.registry.http.sessions import TlsContext
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 # 24, for two thirds of the processor time, since what they work on stays in the cores' caches.
 _RECEIVERS = 24
 _SENDERS = max(4, 2 * (os.cpu_count() or 1))
+# Encrypting is all work: more threads than cores only hand the interpreter to and fro.
+_SEALERS = max(2, os.cpu_count() or 1)
 _SWEEP_EVERY = 1.0
 _FAREWELL, _MOMENT = 2.0, 0.25
 _BACKLOG = 1024
@@ -49,6 +51,7 @@ class HttpServer:
         self.loop = asyncio.get_running_loop()
         self.receivers: Executor = ThreadPoolExecutor(_RECEIVERS, thread_name_prefix="receive")
         self.senders: Executor = ThreadPoolExecutor(_SENDERS, thread_name_prefix="send")
+        self.sealers: Executor = ThreadPoolExecutor(_SEALERS, thread_name_prefix="seal")
         self.connections: set[Connection] = set()
         self.stopping = False
         self.date = formatdate(usegmt=True)
@@ -58,7 +61,7 @@ class HttpServer:
         self._sweeper = self.loop.create_task(self._sweep())
 
     async def listen(
-        self, sock: socket.socket, endpoint: Endpoint, context: ssl.SSLContext | None
+        self, sock: socket.socket, endpoint: Endpoint, context: TlsContext | None
     ) -> None:
         """Accept connections on a bound socket, encrypted where there is a context."""
 
@@ -101,7 +104,7 @@ class HttpServer:
             connection.abort()
         await self._end_exchanges()
         self._sweeper.cancel()
-        for executor in (self.receivers, self.senders):
+        for executor in (self.receivers, self.senders, self.sealers):
             executor.shutdown(wait=False, cancel_futures=True)
 
     async def _end_exchanges(self) -> None:

@@ -1,7 +1,8 @@
 """TLS between a socket and a connection: a protocol towards asyncio, a transport towards us.
 
 asyncio's own layer encrypts in the event loop and copies what it could not send at once. Here a
-large body is read, encrypted and sent by a thread, as a plain one is by sendfile.
+large body is read, encrypted and sent by a thread, as a plain one is spliced, and one that comes in
+is received and decrypted by the thread that hashes and writes it.
 """
 
 from __future__ import annotations
@@ -10,20 +11,20 @@ import asyncio
 import logging
 import os
 import select
-import ssl
 import time
-from contextlib import suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 from lreg.errors import TransferBroken
-from lreg.registry.http.transfer import gone, own_socket
+from lreg.registry.http.transfer import Inlet, gone, own_socket
 from lreg.transfer import PATIENCE_MS, SLICE, TURN, finished, writable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from concurrent.futures import Executor
 
     from lreg.registry.http.messages import FileSlice
+    from lreg.registry.http.sessions import TlsContext
 
 log = logging.getLogger(__name__)
 
@@ -35,38 +36,14 @@ _NOT_TLS = (
 )
 # asyncio asks for the buffer, fills it and says so in one go, so that one serves all connections.
 _ARRIVALS = memoryview(bytearray(256 << 10))
-
-
-class Session(ssl.SSLObject):
-    """The TLS session of one connection, and what its client's hello says.
-
-    Attributes:
-        server_name: what the client calls the server (RFC 6066, 3), in lower case; "": nothing.
-        address: the one of the server that the client connected to.
-        wanted: what has to be waited for before the hello can be answered; the session is lost
-            then, and the hello is for another.
-    """
-
-    server_name = ""
-    address = ""
-    wanted: asyncio.Task[None] | None = None
-
-
-def server_context() -> ssl.SSLContext:
-    """Return a context whose connections have a `Session`; its certificate is the caller's."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    # Only with it may a TLS 1.2 write want to read: nobody renegotiates with a registry.
-    context.options |= ssl.OP_NO_RENEGOTIATION
-    context.set_alpn_protocols(["http/1.1"])
-    context.sslobject_class = Session
-    return context
+# What a thread receives at a time before it decrypts that.
+_SEALED = 128 << 10
 
 
 class TlsLayer(asyncio.BufferedProtocol, asyncio.Transport):
     """The server's end of TLS on one connection (RFC 8446)."""
 
-    def __init__(self, context: ssl.SSLContext, inner: asyncio.BufferedProtocol) -> None:
+    def __init__(self, context: TlsContext, inner: asyncio.BufferedProtocol) -> None:
         """Encrypt by `context` what `inner` says and hears; it begins after the handshake."""
         asyncio.Transport.__init__(self)
         self._context = context
@@ -77,11 +54,9 @@ class TlsLayer(asyncio.BufferedProtocol, asyncio.Transport):
         self._heard = self._shaken = self._paused = self._closed = False
 
     def _begin(self) -> None:
-        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self._tls = self._context.wrap_bio(self._incoming, self._outgoing, server_side=True)
         place = self._wire.get_extra_info("sockname")
-        if isinstance(self._tls, Session) and isinstance(place, tuple):
-            self._tls.address = place[0].partition("%")[0]
+        address = place[0].partition("%")[0] if isinstance(place, tuple) else ""
+        self._session = self._context.session(address)
 
     # asyncio's side.
 
@@ -104,7 +79,7 @@ class TlsLayer(asyncio.BufferedProtocol, asyncio.Transport):
         self._heard = True
         if self._hello is not None:
             self._hello += _ARRIVALS[:count]
-        self._incoming.write(_ARRIVALS[:count])
+        self._session.feed(_ARRIVALS[:count])
         if self._shaken or self._shake():
             self._deliver()
 
@@ -132,20 +107,20 @@ class TlsLayer(asyncio.BufferedProtocol, asyncio.Transport):
     def _shake(self) -> bool:
         """Go on with the handshake; return whether it is done."""
         try:
-            self._tls.do_handshake()
-        except ssl.SSLWantReadError:
-            if self._outgoing.pending:
-                self._hello = None
-            self._flush()
-            return False
-        except ssl.SSLError as error:
-            if self._hello is not None and isinstance(self._tls, Session) and self._tls.wanted:
+            done = self._session.shake()
+        except TransferBroken as error:
+            if self._hello is not None and self._session.wanted:
                 self._wire.pause_reading()
-                self._tls.wanted.add_done_callback(self._greet_again)
+                self._session.wanted.add_done_callback(self._greet_again)
                 return False
             log.debug("tls.refused", extra={"reason": str(error)})
             self._flush()  # the alert that says why
             self._wire.close()
+            return False
+        if not done:
+            if answer := self._session.unsent():
+                self._hello = None
+                self._wire.write(answer)
             return False
         self._timer.cancel()
         self._shaken = True
@@ -161,7 +136,7 @@ class TlsLayer(asyncio.BufferedProtocol, asyncio.Transport):
             self.abort()
             return
         self._begin()
-        self._incoming.write(self._hello)
+        self._session.feed(bytes(self._hello))
         self._hello = None
         self._wire.resume_reading()
         if self._shake():
@@ -169,22 +144,23 @@ class TlsLayer(asyncio.BufferedProtocol, asyncio.Transport):
 
     def _deliver(self) -> None:
         """Give the connection all plaintext that is here."""
+        heard = False
         while not (self._paused or self._closed) and self._hear():
-            pass
-        if not self._paused:  # else a thread may be using the session
+            heard = True
+        # What the session itself says follows what was no data. A thread may use it while paused.
+        if not (heard or self._paused):
             self._flush()
 
     def _hear(self) -> bool:
         """Give the connection some plaintext; return whether there was any."""
         view = cast("memoryview", self._inner.get_buffer(-1))
         try:
-            # Into the buffer: the result is a number then, whatever typeshed says.
-            count = cast("int", self._tls.read(len(view), cast("Any", view)))
-        except ssl.SSLWantReadError:
-            return False
-        except ssl.SSLError as error:
+            count = self._session.read(view)
+        except TransferBroken as error:
             log.debug("tls.broken", extra={"reason": str(error)})
             self.abort()
+            return False
+        if count is None:
             return False
         if count:
             self._inner.buffer_updated(count)
@@ -194,29 +170,39 @@ class TlsLayer(asyncio.BufferedProtocol, asyncio.Transport):
         return False
 
     def _flush(self) -> None:
-        if self._outgoing.pending:
-            self._wire.write(self._outgoing.read())
+        if unsent := self._session.unsent():
+            self._wire.write(unsent)
 
     # The connection's side.
 
     def seal(self, data: bytes | memoryview) -> bytes:
         """Return `data` encrypted; nothing else may use the layer meanwhile."""
-        self._tls.write(data)
-        return self._outgoing.read()
+        return self._session.seal(data)
+
+    def unseal(self, room: memoryview) -> int | None:
+        """Decrypt into `room`, as Session.read does; nothing else may use the layer meanwhile."""
+        return self._session.read(room)
+
+    def feed(self, data: memoryview) -> None:
+        """Take ciphertext that another than asyncio received."""
+        self._session.feed(data)
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Encrypt and send; what the socket does not take is kept by asyncio."""
-        if data and not self._closed:
+        if not data or self._closed:
+            return
+        try:
             self._wire.write(self.seal(bytes(data)))
+        except TransferBroken as error:
+            log.debug("tls.broken", extra={"reason": str(error)})
+            self.abort()
 
     def close(self) -> None:
         """Say that this was all, and close once it is out."""
         if self._closed:
             return
         self._closed = True
-        with suppress(ssl.SSLError):
-            self._tls.unwrap()  # always wants to read the client's farewell, which nobody awaits
-        self._flush()
+        self._wire.write(self._session.farewell())
         self._wire.close()
 
     def abort(self) -> None:
@@ -237,12 +223,9 @@ class TlsLayer(asyncio.BufferedProtocol, asyncio.Transport):
         self._wire.resume_reading()
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        """Return what asyncio knows of the connection, its TLS session and `server_name` too."""
-        match name:
-            case "ssl_object":
-                return self._tls
-            case "server_name" if isinstance(self._tls, Session):
-                return self._tls.server_name
+        """Return what asyncio knows of the connection, and its `server_name`."""
+        if name == "server_name":
+            return self._session.server_name
         return self._wire.get_extra_info(name, default)
 
     def get_write_buffer_size(self) -> int:
@@ -260,6 +243,26 @@ class TlsLayer(asyncio.BufferedProtocol, asyncio.Transport):
     def is_closing(self) -> bool:
         """Return whether the connection is closed, or will be."""
         return self._closed
+
+
+@contextmanager
+def sealed_inlet(layer: TlsLayer) -> Iterator[Inlet]:
+    """Give threads what a client sends, decrypted by them; the layer receives nothing meanwhile."""
+    sealed = memoryview(bytearray(_SEALED))
+
+    def read(sock: int, room: memoryview) -> int:
+        try:
+            while (count := layer.unseal(room)) is None:
+                arrived = os.readv(sock, [sealed])
+                if not arrived:
+                    return 0
+                layer.feed(sealed[:arrived])
+        except TransferBroken as error:
+            raise ConnectionAbortedError(str(error)) from error
+        return count
+
+    with own_socket(layer) as sock:
+        yield Inlet(sock, read)
 
 
 async def send_sealed(
