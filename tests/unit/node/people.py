@@ -140,7 +140,13 @@ def registries_conf(draw: st.DrawFn) -> str:
         if draw(st.booleans()):
             values["insecure"] = draw(st.booleans())
         text += f"{_between(draw)}[[registry]]{draw(_COMMENT)}\n{_settings(values, draw)}"
-        for mirror in draw(st.lists(st.sampled_from(["m1.corp", "m2.corp/x"]), unique=True)):
+        mirrors = draw(st.lists(st.sampled_from(["m1.corp", "m2.corp/x"]), unique=True))
+        if draw(st.booleans()):
+            items = [f"{{location = {_toml(each, draw)}}}" for each in mirrors]
+            between = draw(st.sampled_from([", ", ",\n  # another\n  "]))
+            text += f"mirror = [{between.join(items)}]{draw(_COMMENT)}\n"
+            continue
+        for mirror in mirrors:
             indent = draw(st.sampled_from(["", "  "]))
             text += f"{_between(draw)}{indent}[[registry.mirror]]\n"
             text += _settings({"location": mirror}, draw, indent)
@@ -159,7 +165,13 @@ def registries_yaml(draw: st.DrawFn) -> str:
     mirrors = draw(st.lists(st.sampled_from(HOSTS), min_size=1, max_size=3, unique=True))
     for host in mirrors:
         lines.append(f'{" " * step}"{host}":{draw(_COMMENT)}')
-        kind = draw(st.sampled_from(["nothing", "flow", "block"]))
+        kind = draw(st.sampled_from(["nothing", "flow", "block", "anchor", "alias"]))
+        if kind == "alias" and any("&it" in line for line in lines):
+            lines[-1] = f'{" " * step}"{host}": *it'
+            continue
+        if kind == "anchor" and not any("&it" in line for line in lines):
+            lines[-1] = f'{" " * step}"{host}": &it{draw(_COMMENT)}'
+            kind = "block"
         urls = [f"{quote}{url}{quote}" for url in draw(_URLS)]
         if kind == "flow":
             lines.append(f"{' ' * 2 * step}endpoint: [{', '.join(urls)}]{draw(_COMMENT)}")

@@ -134,7 +134,7 @@ def test_all_is_found(text: str) -> None:
             value = tomllib.loads(text[setting.begin : setting.end])
             for key in setting.keys:
                 value = value[key]
-            found[repr(setting.address)] = value
+            found |= _leaves(value, setting.address)
     assert found == dict(_leaves(tomllib.loads(text), ()))
 
 
