@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import socket
+import sys
 import tarfile
 import textwrap
 from pathlib import Path
@@ -117,6 +118,31 @@ def test_same_digest_anywhere_any_day(lreg_here: Lreg, tmp_path: Path) -> None:
     first = build(lreg_here, folder)
     assert build(lreg_here, tmp_path / "other") == first
     assert build(lreg_here, folder, "--platform", "linux/s390x") != first
+
+
+def test_same_digest_whoever_builds(lreg_here: Lreg, tmp_path: Path) -> None:
+    """umask, time zone, language and the order in which the files came have no say in it."""
+    text = "FROM scratch\nLABEL who=é\nCOPY . /app/\nCOPY é /ü/\nCOPY <<EOF /ä/ß\nö $PATH\nEOF\n"
+    names = ["Z", "a", "é", "sub/b", "sub/A"]
+    digests = set()
+    for folder, order, umask, surroundings in (
+        ("one", names, "022", {}),
+        ("two", names[::-1], "077", {"TZ": "Pacific/Kiritimati", "LC_ALL": "C", "LANG": "C"}),
+        ("drei", names, "000", {"TZ": "America/Lima", "LANG": "tr_TR.UTF-8", "LANGUAGE": "tr"}),
+    ):
+        context = tmp_path / folder
+        (context / "sub").mkdir(parents=True)
+        for name in order:
+            (context / name).write_text(name)
+            (context / name).chmod(0o640)
+        (context / "Dockerfile").write_text(text)
+        (context / "linked").hardlink_to(context / "Z")
+        for path in (context / "sub", context / "Dockerfile"):
+            path.chmod(0o755)
+        script = f'umask {umask}; exec "$0" -m lreg build --quiet -o {tmp_path}/{folder}.tar .'
+        env = {**lreg_here.env, **surroundings, "PYTHONHASHSEED": umask}
+        digests.add(run("sh", "-c", script, sys.executable, env=env, cwd=context))
+    assert len(digests) == 1
 
 
 def test_stages_and_arguments(lreg_here: Lreg, wire_here: Wire, tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ def read_ignore(folder: Path, dockerfile: Path) -> Ignore:
         if not path.is_file():
             raise UsageError(f"{path} is no file")
         try:
-            text = path.read_text(errors="surrogateescape")
+            text = path.read_text("utf-8", "surrogateescape")
         except OSError as error:
             raise UsageError(f"{path} can't be read: {error.strerror}") from error
         try:

@@ -105,7 +105,7 @@ class DockerfileSource:
         try:
             if self.path.exists() and not self.path.is_file():
                 raise UsageError(f"{self.path} is no file")
-            with self.path.open(errors="surrogateescape") as file:
+            with self.path.open(encoding="utf-8", errors="surrogateescape") as file:
                 text = file.read(_MAX_TEXT + 1)
         except OSError as error:
             raise UsageError(f"{self.path} can't be read: {error.strerror}") from error
