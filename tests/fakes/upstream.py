@@ -189,14 +189,15 @@ class Upstream(ScriptedServer):
             return _refusal(404, "BLOB_UNKNOWN")
         if self.blobs_at and seen.method == "GET":
             return Reply(307, b"", {"Location": f"{self.blobs_at}{seen.target}?signature=a%2Fb"})
-        wanted = re.fullmatch(r"bytes=(\d+)-", seen.headers.get("range", ""))
+        wanted = re.fullmatch(r"bytes=(\d+)-(\d*)", seen.headers.get("range", ""))
         if not wanted or fault.ignore_range:
             return Reply(200, data, {"Docker-Content-Digest": digest})
         start = int(wanted[1])
         if start >= len(data):
             return Reply(416, b"", {"Content-Range": f"bytes */{len(data)}"})
-        part = f"bytes {start}-{len(data) - 1}/{len(data)}"
-        return Reply(206, memoryview(data)[start:], {"Content-Range": part})
+        last = min(int(wanted[2] or len(data)), len(data) - 1)
+        part = f"bytes {start}-{last}/{len(data)}"
+        return Reply(206, memoryview(data)[start : last + 1], {"Content-Range": part})
 
     def _manifest(self, held: Held, reference: str) -> Reply:
         manifest = held.manifests.get(held.tags.get(reference, reference))

@@ -106,9 +106,11 @@ class BlobBody:
 
 @asynccontextmanager
 async def read_blob(
-    repository: RemoteRepository, digest: Digest, position: int
+    repository: RemoteRepository, digest: Digest, position: int, size: int | None = None
 ) -> AsyncIterator[BlobBody]:
     """Ask once for a blob from byte `position` on (distribution-spec, "Pulling blobs").
+
+    Where its `size` is known the range has an end: go-containerregistry's takes no other.
 
     Raises:
         BlobUnknown: the registry does not have it.
@@ -119,7 +121,7 @@ async def read_blob(
         f"{repository.path}/blobs/{digest}",
         f"blob {digest.short} of {repository.name}",
         repository.scope("pull"),
-        {"Range": f"bytes={position}-"} if position else None,
+        {"Range": f"bytes={position}-{'' if size is None else size - 1}"} if position else None,
         missing=errors.BlobUnknown,
     )
     async with repository.connection.answer(ask) as response:
@@ -185,7 +187,7 @@ class RemoteBlob(AsyncIterable[bytes]):
         stamina = _Stamina(self.repository.connection.patience, self._start)
         while taken.count < size:
             try:
-                async with read_blob(self.repository, digest, taken.count) as body:
+                async with read_blob(self.repository, digest, taken.count, size) as body:
                     await body.pump(taken)
             except (errors.TransferBroken, errors.Unavailable) as error:
                 await stamina.spend(taken.count, error)
@@ -204,7 +206,7 @@ class RemoteBlob(AsyncIterable[bytes]):
         while position < size:
             try:
                 async with (
-                    read_blob(self.repository, self._descriptor.digest, position) as body,
+                    read_blob(self.repository, self._descriptor.digest, position, size) as body,
                     aclosing(body.pieces()) as pieces,
                 ):
                     async for piece in pieces:

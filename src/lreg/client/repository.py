@@ -102,14 +102,21 @@ class RemoteRepository:
         """
         return blobs.RemoteBlob(self, descriptor, start, hasher)
 
-    def read_blob(self, digest: Digest, start: int) -> AbstractAsyncContextManager[BlobBody]:
+    def read_blob(
+        self, digest: Digest, start: int, size: int | None = None
+    ) -> AbstractAsyncContextManager[BlobBody]:
         """Ask once for a blob from byte `start` on; what breaks off is the caller's to resume.
+
+        Args:
+            digest: its name.
+            start: how many bytes of it are here already.
+            size: how many it has, where that is known.
 
         Raises:
             BlobUnknown: the registry does not have it.
             RangeInvalid: it sent another part.
         """
-        return blobs.read_blob(self, digest, start)
+        return blobs.read_blob(self, digest, start, size)
 
     async def has_blob(self, digest: Digest) -> bool:
         """Return whether the repository holds the blob (distribution-spec, "Pulling blobs")."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
@@ -72,11 +73,14 @@ class Blobs:
         """
         if error := self._lacking.recall(digest):
             raise error.with_traceback(None)
+        # Before the store is looked through: a fill that ends meanwhile is found here or there.
+        coming = self._fills.find(digest)
         if await self.adopt(digest):
             return await self._local.blob(digest)
-        self._upstream.respect()
+        if coming is None:
+            self._upstream.respect()
         try:
-            _, attempt = await self._fills.opened(await self._wanted(digest))
+            attempt = await self._attempt(digest, coming)
             descriptor = attempt.partial.open()
         except BlobUnknown as error:
             self._lacking.remember(digest, error, ABSENT_SECONDS)
@@ -84,6 +88,13 @@ class Blobs:
         except UploadUnknown as error:
             raise UpstreamFailed(f"{self._upstream.host} sent a wrong blob {digest}") from error
         return Growing(digest, BLOB_TYPE, attempt.size or 0, descriptor, attempt.reach)
+
+    async def _attempt(self, digest: Digest, coming: Fill | None) -> Attempt:
+        """Return how a blob comes; upstream is asked for nothing that it is already giving us."""
+        if coming and coming.gives(self._upstream, self._path):
+            return await asyncio.shield(coming.opened)
+        _, attempt = await self._fills.opened(await self._wanted(digest))
+        return attempt
 
     async def whole(self, blob: Descriptor) -> None:
         """Return once a blob of a manifest that is here is here as well, or can't be had."""

@@ -160,6 +160,12 @@ class Fill:
         self.done: asyncio.Future[None] = self._loop.create_future()
         self.task: asyncio.Task[None] | None = None
 
+    def gives(self, upstream: Upstream, path: RepositoryName) -> bool:
+        """Return whether it brings, or has brought, the blob out of that repository."""
+        failed = self.done.done() and self.done.exception() is not None
+        ours = self.wanted.upstream is upstream and self.wanted.path == path
+        return ours and self.task is not None and not failed
+
     def open(self, attempt: Attempt) -> None:
         """Let readers begin."""
         if not self.opened.done():

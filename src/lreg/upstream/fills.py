@@ -72,6 +72,10 @@ class Fills:
         """What is on its way or waits for its turn."""
         return frozenset(self._known)
 
+    def find(self, digest: Digest) -> Fill | None:
+        """Return the fill of a blob that is on its way or waits for its turn."""
+        return self._known.get(digest)
+
     def start(self, wanted: Wanted, *, background: bool = False) -> Fill:
         """Return the one fill of a blob, begun now if need be.
 
@@ -272,7 +276,7 @@ class Fills:
         wanted = fill.wanted
         async with (
             wanted.upstream.repository(wanted.path, transfer=True) as repository,
-            repository.read_blob(wanted.digest, attempt.partial.offset) as body,
+            repository.read_blob(wanted.digest, attempt.partial.offset, attempt.size) as body,
         ):
             if attempt.size is None:
                 attempt.size = body.size

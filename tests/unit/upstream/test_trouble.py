@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import os
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +16,7 @@ from lreg.oci.digest import Digest
 from lreg.oci.manifest import Manifest
 from lreg.oci.reference import RepositoryName, Tag
 from lreg.store.filesystem import FilesystemStore
+from lreg.store.protocol import Growing
 from lreg.upstream.dial import State
 from lreg.upstream.mirror import Mirror
 from tests.fakes.faults import ALWAYS, Fault, Reply
@@ -113,6 +117,57 @@ async def test_what_waits_for_its_turn_hears_how_long(hub: Upstream, app: Cached
             await app.blob(Digest.parse(blob.digest))
         assert 590 <= int(refused.value.headers["Retry-After"]) <= 600
     assert len(hub.requests("GET", "/blobs/")) == 1
+
+
+async def everything(app: CachedRepository, digest: Digest) -> bytes:
+    """Read a blob that comes or is here, to its last byte."""
+    found = await app.blob(digest)
+    assert isinstance(found, Growing)
+    try:
+        assert await found.reach(found.size - 1) == found.size
+        return os.pread(found.fd, found.size, 0)
+    finally:
+        os.close(found.fd)
+
+
+@pytest.mark.parametrize("named", [True, False], ids=["named", "unasked"])
+@pytest.mark.parametrize("guarded", [True, False], ids=["guarded", "open"])
+async def test_a_blob_that_is_just_being_kept(
+    hub: Upstream,
+    mirror: Mirror,
+    app: CachedRepository,
+    monkeypatch: pytest.MonkeyPatch,
+    named: bool,
+    guarded: bool,
+) -> None:
+    """Who asks between a blob's last byte and its place on the disk gets it, also during a 429.
+
+    Upstream has sent it once and is not asked again, also where the disk takes its time.
+    """
+    if named:
+        await app.manifest(V1)
+    app.source.blobs.guarded = guarded
+    slow, slow_disk = threading.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def fsync(path: str) -> None:
+        loop.call_soon_threadsafe(slow_disk.set)
+        assert slow.wait(60), path
+
+    monkeypatch.setattr("lreg.store.files.fsync_file", fsync)
+    try:
+        assert await everything(app, LAYER.digest) == MADE.blobs[-1].data
+        await slow_disk.wait()
+        asked = len(hub.seen)
+        docker = mirror.upstreams["docker.io"]
+        docker.note(TooManyRequests("enough", headers={"Retry-After": "600"}))
+        assert await everything(app, LAYER.digest) == MADE.blobs[-1].data
+        fill = mirror.fills.find(LAYER.digest)
+    finally:
+        slow.set()
+    assert fill, "it has ended before: this proved nothing"
+    await fill.done
+    assert len(hub.seen) == asked
 
 
 @pytest.mark.parametrize(
