@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -80,6 +81,22 @@ async def test_revalidated(repository: CachingRepository) -> None:
     assert await repository.tagged(LATEST) == Tagged(OLD.digest, TagRecord(True, OLD.digest, 7.5))
     await repository.note_checked(LATEST, NEW.digest, 8.5)
     assert await repository.tagged(LATEST) == Tagged(OLD.digest, TagRecord(True, NEW.digest, 8.5))
+
+
+async def test_gone(repository: CachingRepository) -> None:
+    """That upstream has a tag no more is known until it has it again; what it meant stays."""
+    await repository.put_fetched(OLD, LATEST, 5.0)
+    await repository.note_checked(LATEST, None, 6.0)
+    gone = TagRecord(True, OLD.digest, 6.0, gone=True)
+    assert await repository.tagged(LATEST) == Tagged(OLD.digest, gone)
+    await repository.pin(LATEST, True)
+    assert await repository.tagged(LATEST) == Tagged(OLD.digest, replace(gone, pinned=True))
+    await repository.pin(LATEST, False)
+    await repository.note_checked(LATEST, OLD.digest, 7.0)
+    assert await repository.tagged(LATEST) == Tagged(OLD.digest, TagRecord(True, OLD.digest, 7.0))
+    await repository.note_checked(LATEST, None, 8.0)
+    await repository.put_fetched(NEW, LATEST, 9.0)
+    assert await repository.tagged(LATEST) == Tagged(NEW.digest, TagRecord(True, NEW.digest, 9.0))
 
 
 async def test_pushed_over_fetched(repository: CachingRepository) -> None:

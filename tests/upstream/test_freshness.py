@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -9,9 +11,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.fakes.faults import ALWAYS, Fault, Reply
+from tests.support.clients import Client
 from tests.support.images import image, noise, sha256
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.fakes.upstream import Upstream
     from tests.support.images import Image
     from tests.support.mirrors import Start
@@ -208,6 +213,43 @@ def test_without_digest_header(hub: Upstream, mirror: Running) -> None:
     hub.hold("some/app", version(2), "short")
     time.sleep(1.1)
     assert pull(mirror, "some/app", "short") == version(2).manifest.digest
+
+
+def test_deleted_upstream(hub: Upstream, mirror: Running, tmp_path: Path) -> None:
+    """A tag that upstream deleted is 404 after its time, in words that say what is still here.
+
+    Its digest can be pulled, `lreg ls` tells that it is gone, and pinned it is served, marked as
+    stale; when upstream has it again, it is as any other. What is immutable stays.
+    """
+    lreg = Client(tmp_path, sys.executable, "-m", "lreg", LOCAL_REGISTRY=mirror.host)
+    for name in ("always/app", "frozen/app"):
+        hub.hold(name, version(1), "v1")
+        pull(mirror, name, "v1")
+        del hub.held[name].tags["v1"]
+    digest, name = version(1).manifest.digest, "docker.io/always/app:v1"
+    with mirror.wire() as wire:
+        refused = wire.manifest("docker.io/always/app", "v1").expect(404)
+        said = refused.json()["errors"][0]["message"]
+        assert digest in said
+        assert f"`lreg pin {name}`" in said
+        assert wire.pull("docker.io/always/app", digest) == digest
+        assert wire.pull("docker.io/frozen/app", "v1") == digest
+        listed = lreg("ls", "docker.io/always/").out
+        assert listed == f"{name}  cached, gone upstream\n"
+        assert json.loads(lreg("ls", "docker.io/always/", "--json").out)[0]["images"][0]["gone"]
+        lreg("pin", name)
+        for _ in ("asked", "remembered"):
+            assert wire.pull("docker.io/always/app", "v1") == digest
+            assert "warning" in wire.manifest("docker.io/always/app", "v1").headers
+        assert lreg("ls", "docker.io/always/").out == f"{name}  cached, gone upstream, pinned\n"
+        lreg("unpin", name)
+        wire.manifest("docker.io/always/app", "v1").expect(404)
+        hub.hold("always/app", version(2), "v1")
+        lreg("refresh", name)
+        assert wire.pull("docker.io/always/app", "v1") == version(2).manifest.digest
+        assert "warning" not in wire.manifest("docker.io/always/app", "v1").headers
+    assert lreg("ls", "docker.io/always/").out == f"{name}  cached\n"
+    assert f"tag.gone image={name}" in mirror.process.log
 
 
 def test_conditional_pulls(hub: Upstream, mirror: Running) -> None:

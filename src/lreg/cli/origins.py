@@ -16,6 +16,8 @@ def origin_of(image: ImageState) -> str:
         words += f" over {image.over.host}"
         if image.over.digest:
             words += f" ({short(image.over.digest)})"
+    if image.gone:
+        words += ", gone upstream"
     if image.until is not None:
         words += f" until {moment(image.until)}"
     if image.answers_for:

@@ -9,6 +9,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from lreg.errors import RegistryError, TransferBroken, Unsupported
 from lreg.oci.digest import Digest
+from lreg.oci.reference import RepositoryName
 from lreg.registry import admin, responses, routes
 from lreg.registry.canaries import Canaries
 from lreg.registry.handlers import blobs, listings, manifests
@@ -100,13 +101,14 @@ class Registry:
         repository = self._served(call).repository(call.name)
         if isinstance(call, ReadManifest):
             held, immutable = repository.held(call.want), isinstance(call.want, Digest)
-            if held:
-                self._note_pull(call, request, held.digest)
         else:
             held, immutable = repository.held_blob(call.digest), True
         if held is None:
             return None
-        return self._marked(call, request, responses.content(request, held, immutable=immutable))
+        response = responses.content(request, held, immutable=immutable)
+        if isinstance(call, ReadManifest):
+            self._note_pull(call, request, response, held.digest)
+        return self._marked(call, request, response)
 
     async def _answer(self, call: Call, request: Request) -> Response:
         try:
@@ -115,7 +117,7 @@ class Registry:
                 response = await handler(await self._seen(call, request), call, request)
                 if isinstance(call, ReadManifest):
                     digest = Digest.parse(response.headers["Docker-Content-Digest"])
-                    self._note_pull(call, request, digest)
+                    self._note_pull(call, request, response, digest)
             else:
                 response = await self._own(call, request)
         except RegistryError as problem:
@@ -136,7 +138,9 @@ class Registry:
 
     def _marked(self, call: Call, request: Request, response: Response) -> Response:
         """Say in a response whose namespace it is of."""
-        if isinstance(call, routes.NAMED) and (upstream := self._mirror.upstream_of(call.name)):
+        if not isinstance(call, routes.NAMED):
+            return response
+        if upstream := self._mirror.upstream_of(_repository(call.name, response)):
             response.fields["upstream"] = upstream.host
             # distribution-spec, "Registry Proxying": who asks by ns is told that it counts.
             if namespace_of(request.query):
@@ -164,9 +168,11 @@ class Registry:
         is_canary = isinstance(call, routes.NAMED) and self._canaries.nonce(call.name)
         return self._canaries if is_canary else self._mirror
 
-    def _note_pull(self, call: ReadManifest, request: Request, digest: Digest) -> None:
+    def _note_pull(
+        self, call: ReadManifest, request: Request, response: Response, digest: Digest
+    ) -> None:
         if not self._canaries.nonce(call.name):
-            self._pulls.note(request, call.name, call.want, digest)
+            self._pulls.note(request, _repository(call.name, response), call.want, digest)
 
     async def _own(self, call: Call, request: Request) -> Response:
         """Answer what is about the registry itself."""
@@ -179,6 +185,12 @@ class Registry:
             case routes.Ping():
                 await self._policy.greet(request)
         return responses.json_body({})
+
+
+def _repository(asked: RepositoryName, response: Response) -> RepositoryName:
+    """Return the repository that a response is of: a plain name may mean upstream's."""
+    of = response.fields.get("repository")
+    return of if isinstance(of, RepositoryName) else asked
 
 
 def _call_name(request: Request) -> str:

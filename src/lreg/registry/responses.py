@@ -56,6 +56,8 @@ def content(request: Request, found: Content, *, immutable: bool) -> Response:
         response.release = partial(os.close, found.fd)
     if found.origin is not Origin.HERE:
         response.fields["origin"] = found.origin.value
+    if found.of:
+        response.fields["repository"] = found.of
     return response
 
 

@@ -27,6 +27,7 @@ class TagRecord:
         checked: when that was; 0: never.
         until: when the own version that was pushed ends, if it does.
         pinned: whether its content is never evicted.
+        gone: whether upstream had no such tag any more when it was last asked.
     """
 
     cached: bool = False
@@ -34,6 +35,7 @@ class TagRecord:
     checked: float = 0.0
     until: float | None = None
     pinned: bool = False
+    gone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,8 +181,14 @@ class CachingRepository(Repository, Protocol):
             StoreFull: the disk is full.
         """
 
-    async def note_checked(self, tag: Tag, upstream: Digest, checked: float) -> None:
-        """Note what upstream has and when it said so; nothing where there is no such tag."""
+    async def note_checked(self, tag: Tag, upstream: Digest | None, checked: float) -> None:
+        """Note what upstream has and when it said so; nothing where there is no such tag here.
+
+        Args:
+            tag: the tag.
+            upstream: what it means there; None: it is gone, and what it meant last stays known.
+            checked: in seconds since 1970.
+        """
 
     async def set_until(self, tag: Tag, until: float | None) -> None:
         """Note when the version that was pushed ends; raise ManifestUnknown unless one was."""

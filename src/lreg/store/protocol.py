@@ -34,6 +34,7 @@ class Held:
 
     Attributes:
         age: of what is stale, how many seconds ago it was known to be right.
+        of: the repository that it is of, where it was asked for by another name.
     """
 
     digest: Digest
@@ -41,6 +42,7 @@ class Held:
     data: bytes
     origin: Origin = Origin.HERE
     age: float | None = None
+    of: RepositoryName | None = None
 
     @property
     def size(self) -> int:
@@ -57,6 +59,7 @@ class Filed:
     size: int
     fd: int
     origin: Origin = Origin.HERE
+    of: RepositoryName | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,7 @@ class Growing:
     fd: int
     reach: Callable[[int], Awaitable[int]]
     origin: Origin = Origin.UPSTREAM
+    of: RepositoryName | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,7 @@ class Described:
     media_type: str
     size: int
     origin: Origin = Origin.UPSTREAM
+    of: RepositoryName | None = None
 
 
 T_co = TypeVar("T_co", covariant=True)

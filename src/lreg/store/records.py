@@ -27,6 +27,7 @@ class Record:
         ends: a target that was pushed for a time.
         until: the end of that time.
         pinned: whether its content is never evicted.
+        gone: whether upstream had no such tag any more when it was last asked.
     """
 
     fetched: tuple[Digest, ...] = ()
@@ -35,6 +36,7 @@ class Record:
     ends: Digest | None = None
     until: float | None = None
     pinned: bool = False
+    gone: bool = False
 
     @classmethod
     def parse(cls, raw: bytes | None) -> Record:
@@ -49,6 +51,7 @@ class Record:
                 ends=_digest(until.get("digest")),
                 until=float(until["time"]) if until else None,
                 pinned=fields.get("pinned") is True,
+                gone=fields.get("gone") is True,
             )
         except (ValueError, TypeError, AttributeError, KeyError, RecursionError, DigestInvalid):
             return cls()
@@ -62,13 +65,15 @@ class Record:
             fields["until"] = {"digest": str(self.ends), "time": self.until}
         if self.pinned:
             fields["pinned"] = True
+        if self.gone:
+            fields["gone"] = True
         return json.dumps(fields, indent=1).encode() + b"\n"
 
     def of(self, target: Digest) -> TagRecord:
         """Return what the record says of a tag that points at `target`."""
         cached = target in self.fetched
         until = self.until if self.ends == target and not cached else None
-        return TagRecord(cached, self.upstream, self.checked, until, self.pinned)
+        return TagRecord(cached, self.upstream, self.checked, until, self.pinned, self.gone)
 
     def pushed(self, target: Digest) -> Self:
         """Return the record of a tag to which `target` is about to be pushed."""

@@ -172,7 +172,7 @@ class FiledRepository:
         """Store upstream's manifest, and point the tag at it unless it was pushed."""
         return await self._change(self._writer.put_fetched, manifest, tag, checked, adopt)
 
-    async def note_checked(self, tag: Tag, upstream: Digest, checked: float) -> None:
+    async def note_checked(self, tag: Tag, upstream: Digest | None, checked: float) -> None:
         """Note what upstream has."""
         await self._change(self._tags.note_checked, tag.text, upstream, checked)
 

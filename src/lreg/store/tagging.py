@@ -69,17 +69,18 @@ class Tags:
         """
         now = self.read(tag)
         record = self._record(tag) if now else Record()
-        after = replace(record, upstream=target, checked=checked)
+        after = replace(record, upstream=target, checked=checked, gone=False)
         if now and not now.record.cached:
             self._tree.write_record(self._paths, tag, after.render())
             return now.digest == target
         self._move(tag, now.digest if now else None, target, after)
         return True
 
-    def note_checked(self, tag: str, upstream: Digest, checked: float) -> None:
-        """Note what upstream has, if there is such a tag."""
+    def note_checked(self, tag: str, upstream: Digest | None, checked: float) -> None:
+        """Note what upstream has, None where it is gone there, if there is such a tag here."""
         if self.read(tag):
-            self._write(tag, replace(self._record(tag), upstream=upstream, checked=checked))
+            record = replace(self._record(tag), checked=checked, gone=upstream is None)
+            self._write(tag, replace(record, upstream=upstream or record.upstream))
 
     def set_until(self, tag: str, until: float | None) -> None:
         """Note when the version that was pushed ends; raise ManifestUnknown unless one was."""

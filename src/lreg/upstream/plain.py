@@ -5,7 +5,8 @@ What was pushed under the name comes first; what another repository has is the a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeVar
 
 from lreg.errors import NamespaceUnknown, NameUnknown, UpstreamDenied, UpstreamUnreachable
 from lreg.oci.digest import Digest
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from lreg.store.caching import CachingRepository
     from lreg.store.protocol import Content, Held, Page, Readable
     from lreg.upstream.repository import CachedRepository
+
+C = TypeVar("C", bound="Content")
 
 
 class _FirstHere(Here):
@@ -35,32 +38,40 @@ class _FirstHere(Here):
             return held
         if not isinstance(want, Digest) and self.local.has_tag(want):
             return None
-        return self._other.held(want)
+        held = self._other.held(want)
+        return held and self._named(held)
 
     def held_blob(self, digest: Digest) -> Held | None:
         """Return the blob at once, where it lies in memory."""
-        return self.local.held_blob(digest) or self._other.held_blob(digest)
+        if held := self.local.held_blob(digest):
+            return held
+        held = self._other.held_blob(digest)
+        return held and self._named(held)
 
     async def manifest(self, want: Tag | Digest) -> Held:
         """Return the manifest that was pushed here, or the other's."""
         try:
             return await self.local.manifest(want)
         except ABSENT_HERE as missing:
-            return await self._manifest_there(want, missing)
+            return self._named(await self._manifest_there(want, missing))
 
     async def blob(self, digest: Digest) -> Readable:
         """Return the blob that was pushed here, or the other's."""
         try:
             return await self.local.blob(digest)
         except ABSENT_HERE as missing:
-            return await self._blob_there(digest, missing)
+            return self._named(await self._blob_there(digest, missing))
 
     async def peek(self, digest: Digest) -> Content:
         """Return what is known of the blob, without having it brought."""
         try:
             return await self.local.peek(digest)
         except ABSENT_HERE:
-            return await self._other.peek(digest)
+            return self._named(await self._other.peek(digest))
+
+    def _named(self, found: C) -> C:
+        """Return what the other has, as it is to be told of."""
+        return found
 
     async def _supply(self, blob: Descriptor) -> None:
         await self.local.mount(blob.digest, self._other.name)
@@ -86,6 +97,9 @@ class PlainRepository(_FirstHere):
     def __init__(self, local: CachingRepository, cached: CachedRepository) -> None:
         super().__init__(local, cached)
         self._cached = cached
+
+    def _named(self, found: C) -> C:
+        return replace(found, of=self._cached.name)
 
     async def _manifest_there(self, want: Tag | Digest, missing: RegistryError) -> Held:
         """Return the default upstream's; raise `missing` where that could not be asked, too."""

@@ -67,19 +67,16 @@ class CachedRepository(Here):
     def held(self, want: Tag | Digest) -> Held | None:
         """Return the manifest at once, where it lies in memory and may be given."""
         if isinstance(want, Digest):
-            held = self.local.held(want) or self._plain.held(want)
-        else:
-            tagged = self.local.held_tag(want)
-            held = self.local.held(want) if tagged and self._is_settled(want, tagged) else None
-            held = held if held and tagged and held.digest == tagged.digest else None
-        self._figures.hits[self._host] += held is not None
-        return held
+            return self._hit(self.local.held(want) or self._plain.held(want))
+        tagged = self.local.held_tag(want)
+        held = self.local.held(want) if tagged and self._is_settled(want, tagged) else None
+        if held is None or tagged is None or held.digest != tagged.digest:
+            return None
+        return self._hit(held) if tagged.record.cached else held
 
     def held_blob(self, digest: Digest) -> Held | None:
         """Return the blob at once, where it lies in memory."""
-        held = self.local.held_blob(digest) or self._plain.held_blob(digest)
-        self._figures.hits[self._host] += held is not None
-        return held
+        return self._hit(self.local.held_blob(digest) or self._plain.held_blob(digest))
 
     async def manifest(self, want: Tag | Digest, *, lazily: bool = False) -> Held:
         """Return the manifest, from here or from upstream.
@@ -172,10 +169,7 @@ class CachedRepository(Here):
     async def _cached(self, tag: Tag, tagged: Tagged) -> Held:
         """Return what is cached, once upstream has been asked where it is to be."""
         now, origin = time.time(), Origin.CACHE
-        if (
-            not self._is_fresh(tag, tagged, now)
-            and await self.source.check(tag, tagged) is Verdict.UNKNOWN
-        ):
+        if not self._is_fresh(tag, tagged, now) and not await self._is_current(tag, tagged):
             origin = Origin.STALE
         if (held := await _tagged_in(self.local, tag)) is None:
             return await self._fetched(tag, lazily=False)
@@ -184,6 +178,19 @@ class CachedRepository(Here):
         self._prefetch(held)
         age = max(0.0, now - tagged.record.checked) if origin is Origin.STALE else None
         return replace(held, origin=origin, age=age)
+
+    async def _is_current(self, tag: Tag, tagged: Tagged) -> bool:
+        """Return whether upstream says what the tag means, where it can be asked.
+
+        Raises:
+            ManifestUnknown: it has the tag no more, and nobody pinned it here.
+        """
+        try:
+            return await self.source.check(tag, tagged) is not Verdict.UNKNOWN
+        except ManifestUnknown:
+            if not tagged.record.pinned:
+                raise
+        return False
 
     async def _fetched(self, want: Tag | Digest, *, lazily: bool) -> Held:
         self._figures.misses[self._host] += 1
@@ -201,6 +208,13 @@ class CachedRepository(Here):
         if await self.local.names_blob(blob.digest):
             await self.source.blobs.whole(blob)
 
+    def _hit(self, held: Held | None) -> Held | None:
+        """Count what lies in memory, and say whose it is."""
+        if held is None:
+            return None
+        self._figures.hits[self._host] += 1
+        return Held(held.digest, held.media_type, held.data, Origin.CACHE)
+
     def _is_settled(self, tag: Tag, tagged: Tagged) -> bool:
         """Return whether the tag means that, without anybody being asked."""
         record, now = tagged.record, time.time()
@@ -213,7 +227,8 @@ class CachedRepository(Here):
         # A crash may have come between what upstream said and what was made of it.
         if tagged.record.upstream not in (None, tagged.digest):
             return False
-        return left(self._freshness.of(self.name, tag), tagged.record.checked, now) > 0
+        checked = 0.0 if tagged.record.gone else tagged.record.checked
+        return left(self._freshness.of(self.name, tag), checked, now) > 0
 
     def _prefetch(self, held: Held) -> None:
         if self.source.blobs.is_complete(held.digest):

@@ -139,14 +139,13 @@ class Source:
             async with asyncio.timeout(_CHECK_SECONDS):
                 async with self.upstream.repository(self._path) as remote:
                     there = (await remote.resolve(tag)).digest
+                self._absent.forget(tag)
                 if there == tagged.digest:
                     await self._local.note_checked(tag, there, begin)
                     return Verdict.CURRENT
                 await self._move(tag, there, begin)
         except ABSENT as error:
-            problem = ManifestUnknown(str(error))
-            self._absent.remember(tag, problem, ABSENT_SECONDS)
-            raise problem from error
+            raise await self._gone(tag, tagged, begin, error) from error
         except TimeoutError:
             silence = UpstreamTimeout(f"{self.upstream.host} does not answer")
             self.upstream.note(silence)
@@ -155,10 +154,26 @@ class Source:
             return self._unchecked(tag, error)
         return Verdict.MOVED
 
+    async def _gone(
+        self, tag: Tag, tagged: Tagged, checked: float, error: LregError
+    ) -> ManifestUnknown:
+        """Note that upstream has a tag no more; return what to say where nobody pinned it."""
+        await self._local.note_checked(tag, None, checked)
+        log.warning("tag.gone", extra={"image": self._image(tag), "pinned": tagged.record.pinned})
+        problem = ManifestUnknown(
+            f"{error}; what it was until now is here: pull it by its digest {tagged.digest}, or "
+            f"`lreg pin {self._image(tag)}` keeps the tag"
+        )
+        self._absent.remember(tag, problem, ABSENT_SECONDS)
+        return problem
+
+    def _image(self, tag: Tag) -> str:
+        return f"{self._local.name}:{tag}"
+
     def _unchecked(self, tag: Tag, error: LregError) -> Verdict:
         """Let a check that failed count as one for a while."""
-        image, words = f"{self.upstream.host}/{self._path}:{tag}", without_queries(str(error))
-        log.warning("tag.not_checked", extra={"image": image, "error": words})
+        words = without_queries(str(error))
+        log.warning("tag.not_checked", extra={"image": self._image(tag), "error": words})
         self._failed.remember(tag, True, _FAILED_SECONDS)
         return Verdict.UNKNOWN
 

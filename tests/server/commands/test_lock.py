@@ -59,14 +59,23 @@ def test_who_pulled_what(caching: Lreg, hub: Upstream) -> None:
 
 def test_by_plain_name(caching: Lreg, hub: Upstream) -> None:
     """Dockerd asks for a plain name: what it gets is upstream's, and is called so."""
-    digest = hub.hold("library/plain", hello("plain"), "1")
+    index, own, over = multi_arch("plain"), hello("own"), hello("over")
+    digest = hub.hold("library/plain", index, "1")
+    image = child(index, HERE).manifest.digest
     with caching.registry.wire() as wire:
-        wire.push("library/own", hello("own"), "1")
-        for name in ("library/plain", "library/own"):
-            wire.ask("GET", f"/v2/{name}/manifests/1", headers=AGENT).expect(200)
-    found = {one["repository"]: one["digest"] for one in caching.json("pulled")}
-    assert found["docker.io/library/plain"] == digest
-    assert set(found) == {"docker.io/library/plain", "library/own"}
+        wire.push("library/own", own, "1")
+        wire.push("docker.io/library/over", over, "1")
+        for path in ("plain/manifests/1", f"plain/manifests/{image}", "own/manifests/1"):
+            wire.ask("GET", f"/v2/library/{path}", headers=AGENT).expect(200)
+        for _ in ("from disk", "from memory"):
+            wire.ask("GET", "/v2/library/over/manifests/1", headers=AGENT).expect(200)
+    found = {one["repository"]: one for one in caching.json("pulled")}
+    assert {name: one["digest"] for name, one in found.items()} == {
+        "docker.io/library/plain": digest,
+        "library/own": own.manifest.digest,
+        "docker.io/library/over": over.manifest.digest,
+    }
+    assert found["docker.io/library/plain"]["platforms"] == [f"linux/{HERE}"]
 
 
 def test_lock_and_bring(

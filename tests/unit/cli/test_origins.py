@@ -19,6 +19,7 @@ _DIGEST = "sha256:" + "0123456789abcdef" * 4
         (ImageState("a", "1", _DIGEST, "pushed"), "pushed"),
         (ImageState("a", "1", _DIGEST, "cached"), "cached"),
         (ImageState("a", "1", _DIGEST, "cached", pinned=True), "cached, pinned"),
+        (ImageState("a", "1", _DIGEST, "cached", gone=True), "cached, gone upstream"),
         (
             ImageState("a", "1", _DIGEST, "pushed", Over("docker.io", _DIGEST)),
             "pushed over docker.io (sha256:0123456789ab)",

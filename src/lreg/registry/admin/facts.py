@@ -11,7 +11,7 @@ from lreg import __version__
 from lreg.admin.values import About, Check, Pull, Upstreams, UpstreamState
 from lreg.errors import BadRequest, NameUnknown
 from lreg.oci.digest import Digest
-from lreg.oci.reference import RepositoryName, Tag, canonical_host
+from lreg.oci.reference import RepositoryName, canonical_host
 from lreg.registry.admin import bodies
 from lreg.upstream.budget import usage
 from lreg.upstream.contents import manifest_of
@@ -112,56 +112,29 @@ def _joined(pulls: list[Pull]) -> bytes:
 class _Folding:
     """Makes one pull of an index and the pulls of its images that follow.
 
-    There may be a hundred thousand of them. The event loop looks up each name and each manifest
-    once; whatever takes a step for every pull is done in a thread.
+    There may be a hundred thousand of them. The event loop looks up each manifest once; whatever
+    takes a step for every pull is done in a thread.
     """
 
     def __init__(self, mirror: Mirror) -> None:
         self._mirror = mirror
-        self._names: dict[tuple[str, str | None], str] = {}
         self._manifests: dict[tuple[str, str], Manifest | None] = {}
         self._platforms: dict[tuple[str, str], tuple[str, ...]] = {}
 
     async def folded(self, pulls: list[Pull]) -> list[Pull]:
-        """Return the pulls of images by people's names for them.
+        """Return the pulls of images.
 
         Args:
             pulls: oldest first.
         """
-        for name, tag in await asyncio.to_thread(
-            lambda: {(one.repository, one.tag) for one in pulls}
-        ):
-            self._names[name, tag] = self._meant(name, tag)
-            await asyncio.sleep(0)
-        renamed = await asyncio.to_thread(self._renamed, pulls)
-        for key in await asyncio.to_thread(lambda: set(map(_key, renamed))):
+        for key in await asyncio.to_thread(lambda: set(map(_key, pulls))):
             await self._manifest(*key)
-        found = await asyncio.to_thread(self._fold, renamed)
+        found = await asyncio.to_thread(self._fold, pulls)
         for key in await asyncio.to_thread(
             lambda: {_key(pull) for pull in found if not pull.platforms}
         ):
             self._platforms[key] = await self._platforms_here(*key)
         return await asyncio.to_thread(self._with_platforms, found)
-
-    def _meant(self, repository: str, tag: str | None) -> str:
-        """Return the name of what was given: a plain one may mean upstream's."""
-        name = RepositoryName(repository)
-        place = self._mirror.names.place(name)
-        if not place.plain or place.host is None or tag is None:
-            return repository
-        if self._mirror.local.repository(name).has_tag(Tag(tag)):
-            return repository
-        theirs = self._mirror.names.upstream_name(place.host, place.path)
-        is_theirs = self._mirror.local.repository(theirs).has_tag(Tag(tag))
-        return theirs.text if is_theirs else repository
-
-    def _renamed(self, pulls: list[Pull]) -> list[Pull]:
-        return [
-            pull
-            if (name := self._names[pull.repository, pull.tag]) == pull.repository
-            else replace(pull, repository=name)
-            for pull in pulls
-        ]
 
     def _fold(self, pulls: list[Pull]) -> list[Pull]:
         found: list[Pull] = []

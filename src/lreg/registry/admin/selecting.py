@@ -118,6 +118,7 @@ class Describer:
             until=record.until,
             pinned=record.pinned,
             answers_for=self._answers_for(name, tag) if place.plain else (),
+            gone=record.gone and record.cached,
         )
 
     def _answers_for(self, name: RepositoryName, tag: Tag) -> tuple[str, ...]:
