@@ -50,6 +50,12 @@ _BY_CODE |= {
     "TAG_INVALID": errors.TagInvalid,
     "UNSUPPORTED": errors.Unsupported,
 }
+# A HEAD has no body, and what is no registry has no words that fit in a line.
+_WORDLESS: dict[type[errors.RegistryError], str] = {
+    errors.ManifestUnknown: "there is no such image",
+    errors.NameUnknown: "there is no such repository",
+    errors.EndpointUnknown: "it does not know this call; is it a registry?",
+}
 _NEXT = re.compile(r'<([^<>]*)>\s*;[^,<]*\brel\s*=\s*"?next"?', re.IGNORECASE)
 
 
@@ -74,6 +80,8 @@ def error_of(
     """
     code, words, detail = _first_error(body)
     kind = kind_of(status, code, missing)
+    if status == 404 and not code:
+        words = words or _WORDLESS.get(kind, "")
     said = f"{host} says {status}" + (f" {code}" if code else "") + (f": {words}" if words else "")
     message = f"{what}: {said}"
     wait = headers.get("Retry-After", "")[:40]

@@ -114,8 +114,7 @@ class Authorizer:
         if challenge is None:
             return None
         if challenge.scheme == "basic":
-            credentials = await self._credentials(scope.repository)
-            return basic(credentials) if credentials and credentials.username else None
+            return await self._basic(scope)
         self._tidy()
         wanted = self._wanted.get(scope, scope)
         async with self._locks.setdefault(wanted, asyncio.Lock()):
@@ -130,6 +129,16 @@ class Authorizer:
                     raise
                 self._usual = challenge
             return f"Bearer {self._tokens[wanted].text}"
+
+    async def _basic(self, scope: Scope) -> str | None:
+        credentials = await self._credentials(scope.repository)
+        if credentials is None or not credentials.username:
+            return None
+        if not trusted_realm(self._registry, self._registry, insecure=self._insecure):
+            raise Unauthorized(
+                f"{self._host} asks for a login in plain HTTP: refused; --insecure sends it yours"
+            )
+        return basic(credentials)
 
     def _forget(self, scope: Scope, challenge: Challenge) -> None:
         self._demanded.pop(scope, None)

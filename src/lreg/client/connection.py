@@ -224,9 +224,9 @@ class Connection:
                 if ask.method not in {"GET", "HEAD"}:
                     break
                 url = wire.joined(url, location)
-                if base.startswith("https:") and not url.startswith("https:"):
+                if why := _refusal(base, url):
                     raise errors.Denied(
-                        f"{self.host} redirects {ask.what} to {url!r:.200}, without TLS: refused"
+                        f"{self.host} redirects {ask.what} to {url!r:.200}, {why}: refused"
                     )
                 await stack.aclose()
                 response = await self._authorized(stack, ask, url)
@@ -280,6 +280,18 @@ class Connection:
     def _observe(self, response: Response) -> None:
         if self._route.observe:
             self._route.observe(response.status, response.headers)
+
+
+def _refusal(base: str, url: str) -> str:
+    """Return why a registry at `base` may not send us on to `url`, in words; "" where it may."""
+    if base.startswith("https:") and not url.startswith("https:"):
+        return "without TLS"
+    here, there = (urlsplit(each).hostname or "" for each in (base, url))
+    if wire.is_loopback(there) and not wire.is_loopback(here):
+        return "which is this machine"
+    if wire.is_link_local(there) and not wire.is_link_local(here):
+        return "an address that only this machine's neighbours have"
+    return ""
 
 
 def _with(request: Request, header: str | None) -> Request:

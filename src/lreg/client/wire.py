@@ -130,7 +130,19 @@ def is_loopback(hostname: str) -> bool:
     """Return whether a host name (no port, no brackets) means this machine."""
     if hostname == "localhost" or hostname.endswith(".localhost"):
         return True
+    address = _address(hostname)
+    return address is not None and address.is_loopback
+
+
+def is_link_local(hostname: str) -> bool:
+    """Return whether a host name is an address of the link, as those of clouds' metadata are."""
+    address = _address(hostname)
+    return address is not None and address.is_link_local
+
+
+def _address(hostname: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
-        return ipaddress.ip_address(hostname).is_loopback
+        address = ipaddress.ip_address(hostname)
     except ValueError:
-        return False
+        return None
+    return getattr(address, "ipv4_mapped", None) or address

@@ -82,6 +82,8 @@ class Upstream:
         self._registry = Registry(
             self.host,
             ca=settings.ca,
+            # Whoever set that up knows what goes over it, the credentials of this table included.
+            insecure=_address(settings).startswith("http://"),
             credentials=_keyring(settings),
             patience=Patience(
                 connect=_CONNECT_SECONDS,

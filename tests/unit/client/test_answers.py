@@ -63,6 +63,18 @@ def test_odd_refusals(body: object) -> None:
     assert type(refusal(502, body)) is errors.Unavailable
 
 
+@pytest.mark.parametrize(
+    ("missing", "words"),
+    [(errors.ManifestUnknown, "no such image"), (errors.EndpointUnknown, "is it a registry?")],
+)
+@pytest.mark.parametrize("body", [b"", b"<!DOCTYPE HTML><html>404</html>"])
+def test_wordless_refusals(missing: type[errors.RegistryError], words: str, body: bytes) -> None:
+    """A 404 without words, as HEAD has none, says what is not there."""
+    error = error_of(404, {}, body, what="a/b:1", host="r.example", missing=missing)
+    assert str(error).startswith("a/b:1: r.example says 404: ")
+    assert words in str(error)
+
+
 def test_refusals_print_on_a_line() -> None:
     """What a registry says can't move a terminal's cursor or fill it."""
     text = str(refusal(400, said("DENIED", "a\x1b[2Jb\nc" + "x" * 9999)))

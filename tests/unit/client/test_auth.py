@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lreg.client.auth import Scope
+from lreg.client.auth import Authorizer, Scope
 from lreg.client.challenges import parse_challenges, trusted_realm
 from lreg.client.credentials import Credentials, Only
 from lreg.client.registry import Registry
+from lreg.client.transport import Transport
 from lreg.errors import BlobUnknown, TransferBroken, Unauthorized
 from tests.fakes.faults import Fault, Reply
 from tests.fakes.tokens import Tokens
@@ -169,6 +170,29 @@ async def test_basic(upstream: Upstream) -> None:
         None,
         "Basic bWU6czNjcmV0",
     ]
+
+
+@pytest.mark.parametrize(
+    ("registry", "insecure", "shown"),
+    [
+        ("https://r.example:5000", False, True),
+        ("http://127.0.0.1:5000", False, True),
+        ("http://r.example:5000", True, True),
+        ("http://r.example:5000", False, False),
+        ("http://10.0.0.7:5000", False, False),
+    ],
+)
+async def test_basic_in_the_clear(registry: str, insecure: bool, shown: bool) -> None:
+    """A login goes in plain HTTP to this machine only, unless that is asked for."""
+    async with Transport() as transport:
+        for keyring, has_login in ((Only(ME), True), (Only(None), False)):
+            authorizer = Authorizer("r.example:5000", keyring, transport, insecure=insecure)
+            authorizer.learn(registry, 'Basic realm="x"')
+            if has_login and not shown:
+                with pytest.raises(Unauthorized, match="--insecure"):
+                    await authorizer.header(Scope())
+            else:
+                assert (await authorizer.header(Scope()) is not None) is has_login
 
 
 async def test_open_registry_sees_nothing(upstream: Upstream) -> None:

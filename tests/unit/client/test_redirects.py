@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lreg.client.connection import _refusal
 from lreg.client.credentials import Credentials, Only
 from lreg.client.registry import Registry
 from lreg.errors import Denied
@@ -80,6 +81,26 @@ async def test_redirect_out_of_tls(secure: Upstream, upstream: Upstream) -> None
         with pytest.raises(Denied, match="without TLS"):
             _ = [piece async for piece in alpine(registry, secure).blob(blob)]
     assert not upstream.seen
+
+
+@pytest.mark.parametrize(
+    ("registry", "to", "allowed"),
+    [
+        ("https://a.example", "https://storage.example/x", True),
+        ("http://a.example", "http://10.0.0.7:9000/x", True),
+        ("http://127.0.0.1:5000", "http://127.0.0.2:9000/x", True),
+        ("https://a.example", "http://a.example/x", False),
+        ("http://a.example", "http://127.0.0.1:5000/lreg/v1/pulls", False),
+        ("http://10.0.0.7:5000", "http://localhost:8080/x", False),
+        ("http://10.0.0.7:5000", "http://[::1]:8080/x", False),
+        ("http://10.0.0.7:5000", "http://[::ffff:127.0.0.1]:8080/x", False),
+        ("http://10.0.0.7:5000", "http://169.254.169.254/latest/meta-data", False),
+        ("https://a.example", "https://[fe80::1]/x", False),
+    ],
+)
+def test_where_to(registry: str, to: str, allowed: bool) -> None:
+    """A registry elsewhere can't send us on to this machine, nor to what only it can reach."""
+    assert (_refusal(registry, to) == "") is allowed
 
 
 async def test_upload_elsewhere(guarded: Upstream) -> None:
