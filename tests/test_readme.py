@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import fnmatch
-import os
 import re
-import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,7 @@ import pytest
 from tests.fakes.upstream import Upstream
 from tests.support.images import hello
 from tests.support.mirrors import write_config
-from tests.support.processes import Program, clean_environment, free_port, listens
+from tests.support.processes import Program, attempt, clean_environment, free_port, listens
 
 if TYPE_CHECKING:
     from tests.fakes.stage import Stage
@@ -113,31 +112,24 @@ def test_links_lead_somewhere() -> None:
                 assert (page.parent / link).exists(), f"{page.name}: {link}"
 
 
-def test_commands_in_the_documents_exist(capfd: pytest.CaptureFixture[str]) -> None:
+def test_commands_in_the_documents_exist(tmp_path: Path) -> None:
     """Every `lreg COMMAND --option` that a document shows is one that lreg takes."""
-    lreg = shutil.which("lreg", path=f"{ROOT / '.venv/bin'}{os.pathsep}{os.environ['PATH']}")
-    assert lreg
+    env = clean_environment(tmp_path)
     helps: dict[str, str] = {}
     for page in [README, *sorted((ROOT / "docs").glob("*.md"))]:
         for words in re.findall(r"\blreg ((?:[a-z]+ ?)+(?:-[^`\n#|>]*)?)", _code(page.read_text())):
             command, *rest = words.split()
             if command not in helps:
-                done = subprocess.run(
-                    [lreg, command, "--help"], capture_output=True, text=True, check=False
-                )
-                assert done.returncode == 0, f"{page.name}: lreg {words}: {done.stderr}"
-                helps[command] = done.stdout
+                said = attempt(sys.executable, "-m", "lreg", command, "--help", env=env)
+                assert said.code == 0, f"{page.name}: lreg {words}: {said.err}"
+                helps[command] = said.out
             for option in (word for word in rest if word.startswith("--")):
                 name = option.partition("=")[0]
                 subcommand = rest[0] if not rest[0].startswith("-") else ""
                 text = helps[command]
                 if name not in text and subcommand:
-                    text = subprocess.run(
-                        [lreg, command, subcommand, "--help"],
-                        capture_output=True,
-                        text=True,
-                        check=False,
-                    ).stdout
+                    argv = ("lreg", command, subcommand, "--help")
+                    text = attempt(sys.executable, "-m", *argv, env=env).out
                 assert name in text, f"{page.name}: lreg {words}"
 
 

@@ -25,11 +25,14 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lreg.cli import seed
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _ROOT = Path(__file__).parents[2]
 _LONGEST = 1 << 17
+IMAGES = str(Path(sys.executable).with_name("images"))
 _PRELOADED = ("lreg.cli", "lreg.images", "lreg.node", "lreg.registry")
 
 
@@ -79,14 +82,16 @@ class Fork:
 
 
 def can_fork(argv: Sequence[str]) -> bool:
-    """Return whether a command is lreg's, and may be forked in this run."""
-    return tuple(argv[:3]) == (sys.executable, "-m", "lreg") and os.environ.get("QUICK") == "true"
+    """Return whether a command is `python -m lreg` or `images`, and may be forked in this run."""
+    return os.environ.get("QUICK") == "true" and (
+        tuple(argv[:3]) == (sys.executable, "-m", "lreg") or argv[0] == IMAGES
+    )
 
 
 def fork(
     argv: Sequence[str], files: Sequence[int], env: Mapping[str, str], cwd: Path | None
 ) -> Fork:
-    """Start `python -m lreg …` in a session of its own.
+    """Start a command in a session of its own.
 
     Args:
         argv: of which `can_fork` says so.
@@ -98,7 +103,9 @@ def fork(
     try:
         link.settimeout(60)
         link.connect(_server())
-        request = {"argv": argv[3:], "env": dict(env), "cwd": str(cwd or Path.cwd())}
+        # As `sys.argv` has it, where its module is the name of it.
+        words = argv if argv[0] == IMAGES else ["lreg", *argv[3:]]
+        request = {"argv": words, "env": dict(env), "cwd": str(cwd or Path.cwd())}
         socket.send_fds(link, [json.dumps(request).encode()], list(files))
         return Fork(link)
     except BaseException:
@@ -194,7 +201,9 @@ def _become(argv: list[str], env: dict[str, str], cwd: str, files: list[int]) ->
     os.environ.update(env)
     os.chdir(cwd)
     sys.path[0] = cwd
-    sys.argv = ["lreg", *argv]
+    sys.argv = argv
+    if argv[0] == IMAGES:
+        seed.main()
     runpy.run_module("lreg", run_name="__main__", alter_sys=True)
 
 
