@@ -96,6 +96,7 @@ def test_ls_origins(caching: Lreg, hub: Upstream) -> None:
         "until": None,
         "pinned": False,
         "answers_for": [],
+        "gone": False,
     }
 
 
