@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from tests.fakes.faults import ALWAYS, Fault, Reply
@@ -49,7 +51,7 @@ def test_hits_and_misses(start: Start, hub: Upstream, quay: Upstream) -> None:
 
 
 def test_trouble(start: Start, hub: Upstream) -> None:
-    """Downloads that were taken up again, were wrong or are running are counted."""
+    """Downloads that stalled, were taken up again, wrong, given up or run now are counted."""
     data = noise(1_000_000, "figures")
     descriptor = hub.put_blob("some/app", data)
     path = f"/v2/docker.io/some/app/blobs/{descriptor.digest}"
@@ -63,6 +65,22 @@ def test_trouble(start: Start, hub: Upstream) -> None:
         hub.script.add("GET", str(wrong.digest), Fault(corrupt=True), ALWAYS)
         assert not download(mirror, f"/v2/docker.io/some/app/blobs/{wrong.digest}").is_whole
         eventually(lambda: figure(wire, "lreg_cache_wrong_total") == 2)
+        assert figure(wire, "lreg_cache_failed_total") == 1
+        assert figure(wire, "lreg_cache_stalled_total") == 0
+        slow = hub.put_blob("some/app", noise(500_000, "figures, slow"))
+        hub.script.add("GET", str(slow.digest), Fault(stall_after=300_000))
+        assert download(mirror, f"/v2/docker.io/some/app/blobs/{slow.digest}").is_whole
+        assert figure(wire, "lreg_cache_stalled_total") == 1
+        assert figure(wire, "lreg_cache_resumed_total") == 3
+        there = hub.put_blob("some/app", noise(500_000, "figures, on its way"))
+        go = threading.Event()
+        hub.script.add("GET", str(there.digest), Fault(until=go))
+        with ThreadPoolExecutor() as pool:
+            done = pool.submit(download, mirror, f"/v2/docker.io/some/app/blobs/{there.digest}")
+            eventually(lambda: figure(wire, "lreg_fills_running", "") == 1)
+            go.set()
+            assert done.result().is_whole
+        eventually(lambda: figure(wire, "lreg_fills_running", "") == 0)
 
 
 def test_quota(start: Start, hub: Upstream) -> None:

@@ -81,6 +81,41 @@ def test_each_its_own(
         assert secret not in mirror.process.log
 
 
+@pytest.mark.parametrize("what", ["blobs", "everything"])
+def test_sent_on_to_another_upstream(
+    start: Start, hub: Upstream, quay: Upstream, tmp_path: Path, what: str
+) -> None:
+    """An upstream that sends us on to another, which we have a login for, learns none of it.
+
+    Nor does the other one learn the first's.
+    """
+    hub.tokens = Tokens(users={"ann": "for the hub"}, anonymous=frozenset())
+    quay.tokens = Tokens(users={"bob": "for quay"}, anonymous=frozenset())
+    for each in (hub, quay):
+        each.hold("some/app", LAYERS["hub"], "v1")
+    mirror = start(
+        {
+            "docker.io": with_password(hub, tmp_path, "ann", "for the hub"),
+            "quay.io": with_password(quay, tmp_path, "bob", "for quay"),
+        },
+        "--no-prefetch",
+    )
+    with mirror.wire() as wire:
+        # Both have a token of ours by then.
+        wire.manifest("docker.io/some/app", "v1").expect(200)
+        wire.manifest("quay.io/some/app", "v1").expect(200)
+        hub.blobs_at = quay.url
+        if what == "everything":
+            hub.moved_to = quay.url
+        before = len(quay.seen)
+        wire.blob("docker.io/some/app", LAYERS["hub"].blobs[-1].digest).expect(403, 502)
+        sent_on = quay.seen[before:]
+    assert [one for one in sent_on if "/blobs/" in one.path]
+    assert shown(sent_on) == set()
+    theirs = {f"Bearer {token}" for token in quay.tokens.issued} | {basic("bob", "for quay")}
+    assert not shown(hub.seen) & theirs
+
+
 def test_clients_secrets_stay_here(start: Start, hub: Upstream) -> None:
     """What a client shows to this registry goes to no upstream."""
     hub.hold("some/app", LAYERS["hub"], "v1")

@@ -76,6 +76,7 @@ def test_corrupt(start: Start, hub: Upstream, path: str, body: bytes) -> None:
     assert len(hub.requests("GET", "/blobs/")) == 2
     assert not holds(mirror.store, sha256(DATA))
     mirror.stop()
+    assert body not in [file.read_bytes() for file in mirror.store.rglob("data")]
 
     hub.script.clear()
     assert download(start({"docker.io": hub.url}), path).digest == sha256(DATA)
