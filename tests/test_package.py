@@ -28,8 +28,9 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bin folder of a fresh environment with lreg in it and nothing else."""
     home = tmp_path_factory.mktemp("installed")
     subprocess.run([sys.executable, "-m", "venv", home], check=True)
+    pip = (str(home / "bin/pip"), "install", "--quiet", "--no-compile")
     done = subprocess.run(
-        [home / "bin/pip", "install", "--quiet", "-c", ROOT / "constraints.txt", ROOT],
+        [*pip, "-c", ROOT / "constraints.txt", ROOT],
         # How packages are reached from this machine is in the environment.
         env={name: text for name, text in os.environ.items() if name != "PYTHONPATH"},
         cwd=home,
