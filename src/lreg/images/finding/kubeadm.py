@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -96,17 +97,16 @@ def find(
     own = fields or {}
     minor, patch, exact = _parsed(version)
     registry = _text(own, "imageRepository")
-    if listed := _listed(exact, registry):
-        parts = dict.fromkeys(listed, True)
-    else:
-        parts = _tabled(minor, patch, exact, registry)
-    for reference, sure in parts.items():
+    newest, parts = _listed(exact, registry) or (_NEWEST, _tabled(minor, patch, exact, registry))
+    is_known = minor <= newest
+    for reference in parts:
         if used := _configured(reference, own):
-            findings.add(used, place, sure=sure)
-    if not all(parts.values()):
+            is_own = _name(reference) in _PARTS
+            findings.add(used, place, sure=is_known or is_own)
+    if not is_known:
         why = (
-            f"{exact} is newer than lreg's table, which ends at 1.{_NEWEST}: its pause, etcd and "
-            "CoreDNS are guessed; its kubeadm on the PATH knows them"
+            f"{exact} is newer than what is known here, up to 1.{newest}: its pause, etcd and "
+            "CoreDNS are guessed; its own kubeadm on the PATH knows them"
         )
         findings.fail(place, why)
 
@@ -120,8 +120,8 @@ def _parsed(version: str) -> tuple[int, int, str]:
     return minor, patch, f"v1.{minor}.{patch}{match[3] or ''}"
 
 
-def _tabled(minor: int, patch: int, exact: str, registry: str) -> dict[Reference, bool]:
-    """Return what the table says, each with whether that is sure; raise UsageError."""
+def _tabled(minor: int, patch: int, exact: str, registry: str) -> list[Reference]:
+    """Return what the table says; raise UsageError."""
     if (minor, patch) < _ROWS[0][0]:
         raise UsageError(f"{exact} is older than lreg's table: put its kubeadm on the PATH")
     _, pause, etcd, coredns = max(row for row in _ROWS if row[0] <= (minor, patch))
@@ -129,15 +129,18 @@ def _tabled(minor: int, patch: int, exact: str, registry: str) -> dict[Reference
     is_nested = minor >= _NESTED and where in (_OLD_REGISTRY, _REGISTRY)
     dns = "coredns/coredns" if is_nested else "coredns"
     # What a version is called with a build of its own (semver, 10) is no tag as it stands.
-    own = {f"{part}:{exact.replace('+', '_')}": True for part in _PARTS}
-    beside = (f"{dns}:{coredns}", f"pause:{pause}", f"etcd:{etcd}")
-    parts = own | dict.fromkeys(beside, minor <= _NEWEST)
-    return {Reference.parse(f"{where}/{part}"): sure for part, sure in parts.items()}
+    parts = [f"{part}:{exact.replace('+', '_')}" for part in _PARTS]
+    parts += [f"{dns}:{coredns}", f"pause:{pause}", f"etcd:{etcd}"]
+    return [Reference.parse(f"{where}/{part}") for part in parts]
+
+
+def _name(reference: Reference) -> str:
+    return str(reference.repository).rpartition("/")[2]
 
 
 def _configured(reference: Reference, fields: Mapping[str, Tree]) -> Reference | None:
     """Return what a configuration makes of an image of kubeadm's; None: it does without."""
-    name = str(reference.repository).rpartition("/")[2]
+    name = _name(reference)
     match name:
         case "kube-proxy":
             given = _object(fields, "proxy")
@@ -171,13 +174,20 @@ def _registry(minor: int, patch: int) -> str:
     return _REGISTRY if minor > max(_MOVED) or patch >= _MOVED.get(minor, 1000) else _OLD_REGISTRY
 
 
-def _listed(version: str, registry: str) -> list[Reference]:
-    """Return what a kubeadm here says; nothing where there is none, or it can't say."""
+def _listed(version: str, registry: str) -> tuple[int, list[Reference]] | None:
+    """Return what a kubeadm here says, and the newest minor that it knows.
+
+    None where there is none, or it can't say. Of versions newer than itself it lists what goes with
+    its own.
+    """
     if not (kubeadm := program("kubeadm")):
-        return []
+        return None
     argv = [kubeadm, "config", "images", "list", "--kubernetes-version", version]
     argv += ["--image-repository", registry] if registry else []
     try:
-        return [Reference.parse(line) for line in output_of(argv).split()]
+        listed = [Reference.parse(line) for line in output_of(argv).split()]
+        own = _VERSION.fullmatch(output_of([kubeadm, "version", "--output=short"]).strip())
     except LregError:
-        return []
+        return None
+    # One that was built by hand may not tell its version.
+    return int(own[1]) if own else sys.maxsize, listed

@@ -63,7 +63,7 @@ def test_newer_than_the_table() -> None:
     assert guessed == {"pause", "etcd", "coredns/coredns"}
     assert "registry.k8s.io/kube-apiserver:v1.99.0" in _names("v1.99.0")
     (problem,) = findings.problems
-    assert "v1.99.0 is newer than lreg's table" in problem.why
+    assert "v1.99.0 is newer than what is known here, up to 1.37" in problem.why
     known = _found("v1.37.9")
     assert all(one.sure for one in known.found)
     assert known.problems == []
@@ -82,14 +82,27 @@ def test_no_version(version: str) -> None:
         _found(version)
 
 
+KUBEADM = """\
+#! /bin/sh
+test "$1" = version && echo v1.30.4 && exit
+case $5 in v1.29.*) exit 1;; esac
+echo "registry.k8s.io/kube-proxy:$5 registry.k8s.io/pause:9"
+"""
+
+
 def test_kubeadm_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A kubeadm that is here knows better."""
+    """A kubeadm that is here knows better; of a version newer than its own it only guesses."""
     program = tmp_path / "kubeadm"
-    program.write_text('#!/bin/sh\n[ "$5" = v1.30.0 ] && echo registry.k8s.io/pause:9\n')
+    program.write_text(KUBEADM)
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert _names("1.30") == ["registry.k8s.io/pause:9"]
-    assert len(_names("v1.31.0")) == 7
+    own = _found("1.30")
+    assert [one.sure for one in own.found] == [True, True]
+    assert str(own.found[1].reference) == "registry.k8s.io/pause:9"
+    assert len(_names("v1.29.0")) == 7
+    newer = _found("v1.31.0")
+    assert [one.sure for one in newer.found] == [True, False]
+    assert "up to 1.30" in newer.problems[0].why
 
 
 @pytest.mark.usefixtures("no_programs")
