@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lreg.images.archive import opened
-from lreg.images.engines import engine, find_engine
+from lreg.images.engines.choosing import engine, find_engine
 from lreg.images.members import open_files, open_tar
 from lreg.oci.platform import Platform
 

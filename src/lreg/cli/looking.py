@@ -13,6 +13,7 @@ import click
 
 from lreg.cli.access import Access, access_options, platform_option
 from lreg.cli.output import printable
+from lreg.images.engines import NAMES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,7 +57,7 @@ def looking_options(function: F) -> F:
     decorated = click.option(
         "--from",
         "engine",
-        type=click.Choice(("docker", "podman", "containerd")),
+        type=click.Choice(NAMES),
         help="Look into what this engine holds.  [default: into the registry]",
     )(decorated)
     decorated = platform_option("Of an index this image.  [default: this machine's]")(decorated)

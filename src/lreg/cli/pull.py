@@ -12,6 +12,7 @@ import click
 from lreg.cli.access import Access, access_options, platform_option
 from lreg.cli.complete import images
 from lreg.errors import UsageError
+from lreg.images.engines import NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     Write = Callable[[Iterator[CarriedFile]], None]
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-_ENGINES = ("docker", "podman", "containerd")
 
 
 def pull_options(platform_help: str) -> Callable[[F], F]:
@@ -56,7 +55,7 @@ def pull_options(platform_help: str) -> Callable[[F], F]:
     "--to",
     "target",
     required=True,
-    metavar="docker|podman|containerd|archive:FILE|dir:FOLDER",
+    metavar=f"{'|'.join(NAMES)}|archive:FILE|dir:FOLDER",
     help="Where to.",
 )
 @click.option("--as", "called", metavar="NAME", help="What the one image is to be called there.")
@@ -83,7 +82,7 @@ def command(
 
     stdout_free(target.removeprefix("archive:"), as_json=as_json)
     write = _writer(target)
-    if target in _ENGINES:
+    if target in NAMES:
         platform = platform or Platform.here()
     access = Access(insecure, ca)
     pull(names, called, platform, access, write, quiet=quiet, as_json=as_json)
@@ -121,15 +120,15 @@ def _writer(target: str) -> Write:
     """Return what writes images to where `--to` says; raise UsageError, or LregError."""
     from lreg.cli.sink import write_to  # noqa: PLC0415
     from lreg.images.carrying import write_tar  # noqa: PLC0415
-    from lreg.images.engines import engine  # noqa: PLC0415
+    from lreg.images.engines.choosing import engine  # noqa: PLC0415
     from lreg.images.layout import write_folder  # noqa: PLC0415
 
     kind, _, path = target.partition(":")
-    if target in _ENGINES:
+    if target in NAMES:
         chosen = engine(target)
         return lambda files: chosen.load(lambda file: write_tar(files, file))
     if kind == "archive" and path:
         return lambda files: write_to(path, lambda file: write_tar(files, file))
     if kind == "dir" and path:
         return lambda files: write_folder(files, Path(path))
-    raise UsageError(f"--to {target}: give docker, podman, containerd, archive:FILE or dir:FOLDER")
+    raise UsageError(f"--to {target}: give {', '.join(NAMES)}, archive:FILE or dir:FOLDER")

@@ -15,6 +15,7 @@ from lreg.cli.naming import Naming
 from lreg.cli.output import print_json
 from lreg.cli.target import local_registry
 from lreg.errors import UsageError
+from lreg.images.engines import NAMES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 @click.option(
     "--from",
     "engine",
-    type=click.Choice(("docker", "podman", "containerd")),
+    type=click.Choice(NAMES),
     help="Ask this engine alone.  [default: each that is here, in this order]",
 )
 @click.option("--strip-host", is_flag=True, help="Drop the host that a name begins with.")

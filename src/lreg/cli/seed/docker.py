@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from lreg.images.archive import open_archive
 from lreg.images.carrying import Carried, carried_files, write_tar
-from lreg.images.engines import engine
+from lreg.images.engines.choosing import engine
 from lreg.oci.reference import Reference
 
 if TYPE_CHECKING:

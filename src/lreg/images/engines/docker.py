@@ -8,12 +8,13 @@ from __future__ import annotations
 import http.client
 import json
 from contextlib import contextmanager, suppress
-from tempfile import gettempdir
+from functools import partial
 from typing import IO, TYPE_CHECKING, Any, cast
 from urllib.parse import quote
 
 from lreg.errors import LregError
 from lreg.images.engines.docker_host import DockerHost
+from lreg.images.temporary import keep
 from lreg.oci.platform import Platform
 from lreg.oci.reference import Reference
 
@@ -116,8 +117,9 @@ class DockerDaemon:
         try:
             yield connection
         except (OSError, http.client.HTTPException) as error:
+            why = (error.strerror if isinstance(error, OSError) else None) or error
             raise LregError(
-                f"the Docker daemon at {host.url} does not answer: {error}{host.trusts}"
+                f"the Docker daemon at {host.url} does not answer: {why}{host.trusts}"
             ) from error
         finally:
             connection.close()
@@ -133,8 +135,7 @@ def _path_of_saved(image: str, platform: Platform | None) -> str:
 
 
 def _copy(source: http.client.HTTPResponse, target: IO[bytes]) -> None:
-    while piece := source.read(_PIECE):
-        _keep(piece, target)
+    keep(iter(partial(source.read, _PIECE), b""), target)
     # Of an answer of known length http.client does not say that it broke off.
     if source.length:
         raise http.client.IncompleteRead(b"", source.length)
@@ -150,16 +151,6 @@ def _succeeded(answer: http.client.HTTPResponse) -> http.client.HTTPResponse:
             )
         raise LregError(f"the Docker daemon refused: {said}")
     return answer
-
-
-def _keep(piece: bytes, target: IO[bytes]) -> None:
-    try:
-        target.write(piece)
-    except OSError as error:
-        raise LregError(
-            f"the image can't be kept in {gettempdir()}: {error.strerror}; $TMPDIR names another "
-            "folder"
-        ) from error
 
 
 def _error(raw: bytes) -> str:
