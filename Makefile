@@ -13,7 +13,9 @@ READY := .venv/ready
 CHECKED := src tests $(wildcard bench)
 # Most tests wait more than they compute, so three share two cores.
 SIDE_BY_SIDE := -n 3 --dist loadfile --no-loadscope-reorder
-MEMORY = $(shell df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 && $$4 > 2e6 { print $$6 }')
+# Where memory has room for what tests leave at a time (1 GB), and runs the scripts among it.
+MEMORY = $(shell grep -qs ' /dev/shm .*noexec' /proc/mounts || df -Pk /dev/shm 2>/dev/null | \
+    awk 'NR == 2 && $$4 > 2e6 { print $$6 }')
 # What pytest made of the tests is kept: made anew, it takes each process seven seconds.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -48,8 +50,8 @@ test: $(READY)
 	$(BIN)/pytest $(SIDE_BY_SIDE) -m "not alone"
 	$(BIN)/pytest -m alone
 
-# In memory where that has room for what lies there at a time (1 GB), and by forks of one lreg
-# (tests/support/forking.py): `make test` waits for the disk, and starts every process as a user does.
+# In memory, and by forks of one lreg (tests/support/forking.py): `make test` waits for the disk, and
+# starts every process as a user does.
 test-quick: $(READY)
 	QUICK=true TMPDIR=$(MEMORY) $(BIN)/pytest $(SIDE_BY_SIDE) -o tmp_path_retention_policy=failed \
 	    -m "not alone and not client and not long"
