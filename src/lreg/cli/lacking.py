@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from lreg.admin.values import Missing, Wanted, WantedImages
 from lreg.cli.locked import ABSENT, lacking_blobs
+from lreg.cli.naming import repository_of
+from lreg.errors import NameInvalid
 from lreg.oci.platform import Platform
 from lreg.oci.reference import Reference
 
@@ -53,6 +55,10 @@ async def _of_lreg(
 
 def _full(image: str, own_host: str) -> str:
     reference = Reference.parse(image)
+    try:
+        repository_of(reference.familiar())
+    except NameInvalid:  # an address in brackets begins no repository's name
+        return _plain(image)
     return _plain(image) if reference.host == own_host else str(reference.familiar())
 
 

@@ -86,6 +86,14 @@ def test_missing_and_preload(caching: Lreg, hub: Upstream, quay: Upstream, tmp_p
     assert caching.lines("missing", "--lock", str(lock)) == []
 
 
+def test_a_name_that_nothing_here_can_have(lreg_here: Lreg, tmp_path: Path) -> None:
+    """An image on an IPv6 address is missing like any other, and hides no other one."""
+    folder = manifests(tmp_path, '"[2001:db8::1]:5000/org/app:1"', "org/other:1")
+    said = lreg_here.attempt("missing", "--names-only", folder)
+    assert (said.code, said.err) == (1, "")
+    assert said.out.split() == ["[2001:db8::1]:5000/org/app:1", "docker.io/org/other:1"]
+
+
 def test_preload_what_is_here(caching: Lreg, hub: Upstream, tmp_path: Path) -> None:
     """What is here is not asked for again, unless forced; a lock file has it all the same."""
     digest = hub.hold("org/app", hello("app"), "1")
