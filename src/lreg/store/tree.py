@@ -129,12 +129,7 @@ class Tree:
 
     def add_link(self, path: str, target: Digest) -> None:
         """Write the link file, in place of what it said before."""
-        aside = self._aside()
-        try:
-            files.write_file(aside, str(target).encode())
-            files.install(aside, path)
-        finally:
-            files.discard(aside)
+        self._put(path, str(target).encode())
 
     def link_pushed(self, path: str, target: Digest) -> None:
         """Link content that a client brought; that it also came from upstream is forgotten."""
@@ -193,12 +188,7 @@ class Tree:
 
     def write_record(self, paths: RepositoryPaths, tag: str, record: bytes) -> None:
         """Write the record of a tag that is there, in place of what it said before."""
-        aside = self._aside()
-        try:
-            files.write_file(aside, record)
-            files.install(aside, paths.record(tag))
-        finally:
-            files.discard(aside)
+        self._put(paths.record(tag), record)
 
     def set_tag(
         self, paths: RepositoryPaths, tag: str, target: Digest, record: bytes | None = None
@@ -263,6 +253,15 @@ class Tree:
             files.discard(aside)
         files.fsync_directory(paths.tags)
         return True
+
+    def _put(self, path: str, content: bytes) -> None:
+        """Write a file, in place of what it said before; a crash leaves the old or the new."""
+        aside = self._aside()
+        try:
+            files.write_file(aside, content)
+            files.install(aside, path)
+        finally:
+            files.discard(aside)
 
     def _aside(self) -> str:
         """Return a path to build something at, out of sight."""
