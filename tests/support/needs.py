@@ -66,6 +66,7 @@ NEEDS = {
     "openssl": Need(("openssl",), "openssl"),
     "patch": Need(("patch",), "patch"),
     "helm": Need((), "", tools=("helm",)),
+    "kind": Need((), "", tools=("kind",)),
     "kubectl": Need(("kubectl",), "kubernetes-client"),
     "umoci": Need(("umoci",), "umoci"),
     "systemd": Need(("systemd-analyze",), "systemd"),
