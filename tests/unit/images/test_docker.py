@@ -47,7 +47,7 @@ def daemon(monkeypatch: pytest.MonkeyPatch, answer: bytes, *, reads: bool) -> It
             thread.join()
 
 
-def failure(act: Callable[[], None]) -> str:
+def failure(act: Callable[[], object]) -> str:
     """Return what is said of what fails."""
     with pytest.raises(LregError) as caught:
         act()
@@ -86,6 +86,23 @@ def test_half_an_image(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     answer = b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nhalf"
     with daemon(monkeypatch, answer, reads=False), (tmp_path / "kept").open("wb") as kept:
         assert "996 more expected" in failure(lambda: DockerDaemon().save("x:1", kept))
+
+
+@pytest.mark.parametrize("said", [b"<html>", b"[1]", b"7"])
+def test_no_docker(monkeypatch: pytest.MonkeyPatch, said: bytes) -> None:
+    """What is no Docker daemon is said to be none."""
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(said), said)
+    with daemon(monkeypatch, answer, reads=False):
+        assert "for Docker is none" in failure(lambda: DockerDaemon().has("x:1"))
+
+
+@pytest.mark.parametrize(
+    "host", ["tcp://h:99999", "tcp://[::1", "tcp://", "unix://", "/var/run/docker.sock", "fd://"]
+)
+def test_strange_hosts(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    """A place that is none is shown, with the forms there are."""
+    monkeypatch.setenv("DOCKER_HOST", host)
+    assert f"$DOCKER_HOST is {host}: only unix://PATH" in DockerDaemon().lacks()
 
 
 def test_no_room_for_it(monkeypatch: pytest.MonkeyPatch) -> None:

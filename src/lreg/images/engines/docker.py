@@ -102,7 +102,12 @@ class DockerDaemon:
         """Return what it says of an image; nothing where it has none of this name."""
         with self._answer(f"/images/{quote(image)}/json?manifests=1") as answer:
             said = answer.read()
-            return cast("dict[str, Any]", json.loads(said)) if answer.status == 200 else {}
+            if answer.status != 200:
+                return {}
+        try:
+            return dict(json.loads(said))
+        except (ValueError, TypeError) as error:
+            raise LregError(f"what answers for Docker is none: it says {said!r:.80}") from error
 
     @contextmanager
     def _answer(self, path: str) -> Iterator[http.client.HTTPResponse]:

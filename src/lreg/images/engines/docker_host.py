@@ -78,20 +78,26 @@ class DockerHost:
         Raises:
             LregError: it can't be reached from here this way.
         """
-        url = urlsplit(self.url)
+        try:
+            url = urlsplit(self.url)
+            host, port = url.hostname, url.port
+        except ValueError as error:
+            raise self._unknown() from error
         if url.scheme == "unix" and url.path:
             return _UnixConnection(url.path)
         if url.scheme == "ssh":
             raise LregError(f"{self.said_by} is {self.url}, and {_FORWARD}")
-        if url.scheme != "tcp" or not url.hostname:
-            raise LregError(
-                f"{self.said_by} is {self.url}: only unix://PATH and tcp://HOST:PORT are known here"
-            )
+        if url.scheme != "tcp" or not host:
+            raise self._unknown()
         if self.certificates is None:
-            return http.client.HTTPConnection(url.hostname, url.port or _PORT, timeout=_ANSWER_TIME)
+            return http.client.HTTPConnection(host, port or _PORT, timeout=_ANSWER_TIME)
         return http.client.HTTPSConnection(
-            url.hostname, url.port or _TLS_PORT, timeout=_ANSWER_TIME, context=self._tls()
+            host, port or _TLS_PORT, timeout=_ANSWER_TIME, context=self._tls()
         )
+
+    def _unknown(self) -> LregError:
+        known = "unix://PATH and tcp://HOST:PORT"
+        return LregError(f"{self.said_by} is {self.url}: only {known} are known here")
 
     def _tls(self) -> ssl.SSLContext:
         folder = self.certificates or Path()
