@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _STEP = 1 << 20
 # What is throttled goes out in so many writes a second, of this size at most.
 _WRITES_A_SECOND, _SMALL = 1000, 64 << 10
+_LATE = 0.1  # seconds
 
 
 async def send(
@@ -48,8 +49,11 @@ async def send(
                 piece = memoryview(bytes(piece[:-1]) + bytes([piece[-1] ^ 1]))
             await out.write(_chunk(piece) if fault.chunked else piece, sent)
             if fault.rate:
+                now = asyncio.get_running_loop().time()
                 due = start + (at + len(piece)) / fault.rate
-                await asyncio.sleep(max(0, due - asyncio.get_running_loop().time()))
+                # Who was kept from sending does not make up for more than a moment of it.
+                start += max(0.0, now - due - _LATE)
+                await asyncio.sleep(max(0.0, due - now))
         if fault.chunked and limit == len(body) and method != "HEAD":
             await out.write(memoryview(b"0\r\n\r\n"), lambda _: None)
     finally:

@@ -331,7 +331,9 @@ def test_every_packing(lreg_here: Lreg, wire_here: Wire, repository: str, kind: 
     assert lreg_here.run("cat", f"{repository}:v1", "file").encode() == TOOL
 
 
-@pytest.mark.parametrize("blob", [b"", gzip.compress(b""), zstandard.compress(b"")])
+@pytest.mark.parametrize(
+    "blob", [b"", gzip.compress(b""), zstandard.compress(b"")], ids=["bare", "gzip", "zstd"]
+)
 def test_layer_of_no_bytes(lreg_here: Lreg, wire_here: Wire, repository: str, blob: bytes) -> None:
     """A layer of no bytes, packed or not, is one of no files, as to Docker."""
     wire_here.push(repository, packed(b"", "tar+gzip", blob), "v1")
