@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from tests.nodes.runtimes import Installed
 
+AMPLE = 90
+"""Seconds for a pull that is to come, on a machine that has much else to do."""
 PLACES = {
     Mechanism.MIRROR: f"http://{World.address}:5000",
     Mechanism.SPOOF_HTTP: f"http://{World.address}",
@@ -65,9 +67,14 @@ class Patient:
         }
         return words in self.runtime.node(*listing.get(self.runtime.name, ("crictl", "images"))).out
 
-    def examined(self, *options: str) -> Examined:
-        """Have the doctor look at it."""
-        said = self.runtime.lreg("doctor", "--json", "--timeout=20", *options)
+    def examined(self, *options: str, seconds: int = 20) -> Examined:
+        """Have the doctor look at it.
+
+        Args:
+            options: more of the command's.
+            seconds: for one pull; one that goes elsewhere may take all of them.
+        """
+        said = self.runtime.lreg("doctor", "--json", f"--timeout={seconds}", *options)
         assert said.code in (0, 1), said.err
         value = json.loads(said.out)
         assert value["ok"] == (said.code == 0)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lreg.node.plan import Mechanism
+from tests.nodes.patients import AMPLE
 
 if TYPE_CHECKING:
     from tests.nodes.patients import Patient
@@ -17,7 +18,7 @@ pytestmark = pytest.mark.client("namespaces")
 def test_mirrors_that_are_well(patient: Patient) -> None:
     """A node told of mirrors is green throughout; every pull came from it; it keeps no canary."""
     patient.told(Mechanism.MIRROR)
-    examined = patient.examined()
+    examined = patient.examined(seconds=AMPLE)
     assert examined.all_red == []
     assert len(examined.green("pull")) == len(patient.hosts(Mechanism.MIRROR))
     assert all(patient.runtime.node.addresses[0] in each for each in examined.green("pull"))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lreg.node.plan import Mechanism
+from tests.nodes.patients import AMPLE
 
 if TYPE_CHECKING:
     from tests.nodes.patients import Patient
@@ -17,7 +18,7 @@ pytestmark = pytest.mark.client("namespaces")
 def test_spoofed_names_that_are_well(patient: Patient) -> None:
     """A node whose names mean lreg is green throughout: names, certificates, pulls in TLS."""
     patient.told(Mechanism.SPOOF_TLS)
-    examined = patient.examined()
+    examined = patient.examined(seconds=AMPLE)
     assert examined.all_red == []
     assert len(examined.green("names")) == len(examined.green("tls")) == 4
     pulls = examined.green("pull")

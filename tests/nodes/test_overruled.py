@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lreg.node.plan import Mechanism
-from tests.nodes.patients import PLACES, Patient, installed, kinds
+from tests.nodes.patients import AMPLE, PLACES, Patient, installed, kinds
 from tests.nodes.runtimes import Crio, Docker, Podman
 from tests.support.images import hello
 
@@ -72,7 +72,7 @@ def test_drop_ins_that_are_read_later(patient: Patient, world: World) -> None:
     patient.runtime.restart()
     patient.told(Mechanism.MIRROR)
     pulls_both(patient, world)
-    assert patient.examined().all_red == []
+    assert patient.examined(seconds=AMPLE).all_red == []
     patient.told_nothing()
     for path, text in files.items():
         assert node.file(path).read_text() == text
@@ -95,25 +95,27 @@ def test_a_file_that_is_read_instead(patient: Patient) -> None:
     assert "is read instead of all in /etc/containers" in said.err
     node.file(f"{OWN}/registries.conf").unlink()
     patient.runtime.restart()
-    assert patient.examined().all_red == []
+    assert patient.examined(seconds=AMPLE).all_red == []
 
 
 @pytest.mark.parametrize("patient", kinds(Podman), indirect=True)
 def test_a_proxy(patient: Patient) -> None:
     """A runtime that would ask a proxy for lreg is not told; one that got a proxy later is red."""
     where = (f"--registry={PLACES[Mechanism.MIRROR]}", "--upstream=docker.io")
-    doctor = (sys.executable, "-m", "lreg", "node", "doctor", "podman", "--timeout=20", *where)
+    doctor = (sys.executable, "-m", "lreg", "node", "doctor", "podman", *where)
     apply = (sys.executable, "-m", "lreg", "node", "apply", "podman", *where)
     node, proxy = patient.runtime.node, {"http_proxy": "http://10.77.0.1:1"}
     said = node.attempt(*apply, **proxy)
     assert (said.code, "asks a proxy for 10.77.0.1" in said.err) == (1, True)
     assert node.attempt(*apply).code == 0
     try:
-        said = node.attempt(*doctor, **proxy)
+        said = node.attempt(*doctor, "--timeout=20", **proxy)
         assert said.code == 1
         assert "podman has HTTP_PROXY (this shell)" in said.out
         assert "the pull never came here" in said.out
-        assert node.attempt(*doctor, **proxy, no_proxy="10.77.0.0/16").code == 0
+        left_out = {**proxy, "no_proxy": "10.77.0.0/16"}
+        said = node.attempt(*doctor, f"--timeout={AMPLE}", **left_out)
+        assert said.code == 0, said.out
     finally:
         patient.told_nothing()
 

@@ -83,9 +83,10 @@ class Root:
             return None
 
     def glob(self, pattern: str) -> list[str]:
-        """Return the paths that match, without links, in the order of their names."""
+        """Return the files that match, without links, in the order of their names."""
         found = glob.glob(pattern.lstrip("/"), root_dir=self.folder)
-        return [self.resolve(path) for path in sorted(found)]
+        paths = (self.resolve(path) for path in sorted(found))
+        return [path for path in paths if not os.path.isdir(self.absolute(path))]
 
     def missing_folders(self, path: str) -> list[str]:
         """Return the folders above `path` that are not there, the outermost first."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -47,6 +48,18 @@ def test_a_later_drop_in(tmp_path: Path) -> None:
     root = tell(tmp_path, {LATER: ENFORCING})
     assert (tmp_path / LATER).read_text() == ENFORCING.replace('"enforcing"', '"disabled"')
     assert not (tmp_path / OURS).exists()
+    assert said(root) == []
+
+
+def test_folders_among_them(tmp_path: Path) -> None:
+    """A folder among the drop-ins is none of them, nor is one that is masked."""
+    root = make(tmp_path, {})
+    for path in ("etc/crio/crio.conf.d/old", "etc/containers/registries.conf.d/99-old.conf"):
+        (tmp_path / path).mkdir(parents=True)
+        (tmp_path / path).with_name("98-masked.conf").symlink_to("/dev/null")
+    (tmp_path / "dev").mkdir()
+    os.mkfifo(tmp_path / "dev/null")  # only root makes devices
+    assert apply(root, *files_for("crio", plan()), name="crio").changes
     assert said(root) == []
 
 

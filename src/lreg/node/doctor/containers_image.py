@@ -58,13 +58,16 @@ def crio_troubles(plan: NodePlan, root: Root) -> Iterator[str]:
 def _of_registries(plan: NodePlan, root: Root, main: str, wanted: Sequence[str]) -> Iterator[str]:
     registries: dict[str, Mapping[str, Any]] = {}
     searches: tuple[str, Any] = ("", [])
-    for path in (main, *(each for some in drop_ins(root.home) for each in root.glob(some))):
-        try:
-            content = root.read(root.resolve(path)) or b""
-            values = meaning(content.decode(), Merge.TOML, f"/{path}")
-        except (LregError, UnicodeDecodeError) as error:
-            yield f"every pull fails: {error}"
-            return
+    draft = Draft(root, {})
+    try:
+        paths = (main, *(each for some in drop_ins(root.home) for each in draft.matching(some)))
+        documents = {
+            path: meaning(draft.read(path) or "", Merge.TOML, f"/{path}") for path in paths
+        }
+    except LregError as error:
+        yield f"every pull fails: {error}"
+        return
+    for path, values in documents.items():
         for trouble in _of_file(values):
             yield f"/{path}: {trouble}"
         for each in _tables(values, "registry"):

@@ -78,8 +78,12 @@ class Draft:
         self.files[real] = file
 
     def matching(self, pattern: str) -> list[str]:
-        """Return the files that match a pattern, in the order of their names, without links."""
-        return [path for path in self._root.glob(pattern) if self.read(path) is not None]
+        """Return the files that match a pattern, in the order of their names, without links.
+
+        One that is masked, by a link to /dev/null, is none.
+        """
+        files = (path for path in self._root.glob(pattern) if os.path.isfile(self.where(path)))
+        return [path for path in files if self.read(path) is not None]
 
     def has_folder(self, path: str) -> bool:
         """Return whether a folder is there now."""
