@@ -17,6 +17,7 @@ from tests.support.registries import start_lreg
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.support.builders import Builder
     from tests.support.clients import Client
     from tests.support.daemons import Docker
     from tests.support.registries import Running
@@ -70,6 +71,17 @@ def containerd(the_containerd: Containerd, registry: Running) -> Containerd:
     the_containerd.trust(registry)
     the_containerd.remove_images()
     return the_containerd
+
+
+@pytest.fixture(scope="module")
+def beside(builder: Builder, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Beside]:
+    """Lreg beside the `builder` that a file of tests has."""
+    home = tmp_path_factory.mktemp("builders")
+    registry = start_lreg(home)
+    try:
+        yield Beside.prepared(registry, builder, home)
+    finally:
+        registry.stop()
 
 
 @pytest.fixture(scope="module")

@@ -6,26 +6,21 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.builders import Beside, Buildah
+from tests.support.builders import Buildah
 from tests.support.dockerfiles import BOTH
-from tests.support.registries import start_lreg
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
+
+    from tests.support.builders import Beside
 
 pytestmark = pytest.mark.client("buildah")
 
 
 @pytest.fixture(scope="module")
-def beside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Beside]:
-    """Lreg beside buildah."""
-    home = tmp_path_factory.mktemp("builders")
-    registry = start_lreg(home)
-    try:
-        yield Beside.prepared(registry, Buildah(home / "buildah"), home)
-    finally:
-        registry.stop()
+def builder(tmp_path_factory: pytest.TempPathFactory) -> Buildah:
+    """The buildah."""
+    return Buildah(tmp_path_factory.mktemp("buildah") / "b")
 
 
 @pytest.mark.parametrize("case", BOTH)

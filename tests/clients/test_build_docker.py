@@ -6,28 +6,22 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.builders import Beside, DockersOwn
+from tests.support.builders import DockersOwn
 from tests.support.dockerfiles import BOTH
-from tests.support.registries import start_lreg
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.support.builders import Beside
     from tests.support.daemons import Docker
 
 pytestmark = pytest.mark.client("docker")
 
 
 @pytest.fixture(scope="module")
-def beside(dockerd: Docker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Beside]:
-    """Lreg beside docker."""
-    home = tmp_path_factory.mktemp("builders")
-    registry = start_lreg(home)
-    try:
-        yield Beside.prepared(registry, DockersOwn(dockerd), home)
-    finally:
-        registry.stop()
+def builder(dockerd: Docker) -> DockersOwn:
+    """The docker."""
+    return DockersOwn(dockerd)
 
 
 @pytest.mark.parametrize("case", BOTH)
