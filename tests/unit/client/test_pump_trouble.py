@@ -68,13 +68,14 @@ def patient(
 async def test_rate_floor(far_end: Upstream, authority: CertificateAuthority) -> None:
     """A trickle is as good as nothing, where the registry is known to be faster."""
     far_end.script.add("GET", BLOBS, Fault(rate=1_000_000), times=2)
-    async with patient(far_end, authority, 2_000_000, 0.4) as registry:
+    # Only waiting counts, of which there is little where the machine is kept busy: so much more.
+    async with patient(far_end, authority, 20_000_000, 0.4) as registry:
         remote = registry.repository(far_end.repository(NAME))
         sink = Sink()
-        with pytest.raises(TransferBroken, match="less than 2000000 bytes a second"):
+        with pytest.raises(TransferBroken, match="less than 20000000 bytes a second"):
             await pump(remote, sink)
         assert BLOB.startswith(bytes(sink.data))
-        assert 0 < len(sink.data) < len(BLOB) / 2
+        assert 0 < len(sink.data) < len(BLOB)
         with pytest.raises(TransferBroken, match="less than"):
             async with remote.read_blob(DIGEST, 0) as body:
                 assert b"".join([piece async for piece in body.pieces()]) == b""
