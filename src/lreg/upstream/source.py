@@ -37,6 +37,8 @@ log = logging.getLogger(__name__)
 _FAILED_SECONDS = 60.0
 # A client that could be answered from here waits no longer than this for a check.
 _CHECK_SECONDS = 10.0
+# A manifest has some kilobytes: one that comes byte by byte is none that anybody waits for.
+_FETCH_SECONDS = 120.0
 
 
 class Verdict(Enum):
@@ -113,8 +115,13 @@ class Source:
         """Get a manifest and store it, under `want` or `tag` where one of them is a tag."""
         begin = time.time()
         try:
-            async with self.upstream.repository(self._path) as remote:
+            async with (
+                asyncio.timeout(_FETCH_SECONDS),
+                self.upstream.repository(self._path) as remote,
+            ):
                 manifest = await remote.manifest(want)
+        except TimeoutError:
+            raise self._silence() from None
         except LregError as error:
             problem = translated(error, ManifestUnknown, self.upstream.host)
             if isinstance(problem, ManifestUnknown):
@@ -147,12 +154,16 @@ class Source:
         except ABSENT as error:
             raise await self._gone(tag, tagged, begin, error) from error
         except TimeoutError:
-            silence = UpstreamTimeout(f"{self.upstream.host} does not answer")
-            self.upstream.note(silence)
-            return self._unchecked(tag, silence)
+            return self._unchecked(tag, self._silence())
         except LregError as error:
             return self._unchecked(tag, error)
         return Verdict.MOVED
+
+    def _silence(self) -> UpstreamTimeout:
+        """Note that upstream does not come to an end with an answer; return what to say of that."""
+        silence = UpstreamTimeout(f"{self.upstream.host} does not answer in time")
+        self.upstream.note(silence)
+        return silence
 
     async def _gone(
         self, tag: Tag, tagged: Tagged, checked: float, error: LregError

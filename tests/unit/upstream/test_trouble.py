@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lreg.config import load
-from lreg.errors import LregError, TooManyRequests, UpstreamFailed
+from lreg.errors import LregError, TooManyRequests, UpstreamFailed, UpstreamTimeout
 from lreg.oci.digest import Digest
 from lreg.oci.manifest import Manifest
 from lreg.oci.reference import RepositoryName, Tag
@@ -105,6 +105,16 @@ async def test_a_silent_check_rests_the_upstream(
     heads = len(hub.requests("HEAD"))
     assert (await other.manifest(V1)).age is not None
     assert len(hub.requests("HEAD")) == heads
+
+
+async def test_a_manifest_that_crawls(
+    hub: Upstream, app: CachedRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A manifest that comes byte by byte, and so never stalls, is given up all the same."""
+    monkeypatch.setattr("lreg.upstream.source._FETCH_SECONDS", 0.5)
+    hub.script.add("GET", "/manifests/", Fault(rate=4), ALWAYS)
+    with pytest.raises(UpstreamTimeout, match="does not answer in time"):
+        await app.manifest(V1)
 
 
 async def test_what_waits_for_its_turn_hears_how_long(hub: Upstream, app: CachedRepository) -> None:
