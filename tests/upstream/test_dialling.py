@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.fakes.tokens import Tokens
-from tests.support.images import hello
+from tests.support.images import hello, multi_arch
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -106,3 +106,16 @@ def test_no_credentials_unless_told(start: Start, hub: Upstream, tmp_path: Path)
         assert wire.pull("registry.example/some/app", "v1") == MADE.manifest.digest
     shown = {one.headers.get("authorization", "") for one in hub.seen}
     assert not any(header.startswith("Basic") for header in shown)
+
+
+def test_platforms(start: Start, hub: Upstream) -> None:
+    """`platforms` says what `lreg cache` brings of an upstream's indexes where nobody says more."""
+    index = multi_arch("platforms of an upstream")
+    hub.hold("some/index", index, "v1")
+    wanted = [image for image in index.images if image.architecture in {"arm64", "s390x"}]
+    table = {"address": hub.url, "platforms": ["linux/arm64", "linux/s390x"]}
+    body = b'{"images": [{"image": "docker.io/some/index:v1", "platforms": []}], "jobs": 1}'
+    with start({"docker.io": table}, "--no-prefetch").wire() as wire:
+        wire.ask("POST", "/lreg/v1/cache", body).expect(200)
+    asked = {one.path.rpartition("/")[2] for one in hub.requests("GET", "/blobs/")}
+    assert asked == {blob.digest for image in wanted for blob in image.blobs}
