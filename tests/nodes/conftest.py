@@ -9,7 +9,15 @@ import pytest
 from tests.nodes.cells import Told
 from tests.nodes.page import Row
 from tests.nodes.patients import Patient, installed, kinds
-from tests.nodes.runtimes import Containerd1, Containerd2, Crio, Docker, Podman, Skopeo
+from tests.nodes.runtimes import (
+    Containerd1,
+    Containerd2,
+    Crio,
+    Docker,
+    Docker29,
+    Podman,
+    Skopeo,
+)
 from tests.nodes.ways import COLUMNS
 from tests.nodes.world import World
 
@@ -25,7 +33,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 
 @pytest.fixture(
-    scope="module", params=kinds(Containerd1, Containerd2, Crio, Docker, Podman, Skopeo)
+    scope="module", params=kinds(Containerd1, Containerd2, Crio, Docker, Docker29, Podman, Skopeo)
 )
 def patient(
     request: pytest.FixtureRequest, world: World, tmp_path_factory: pytest.TempPathFactory

@@ -40,8 +40,8 @@ class Patient:
     ca: Path
 
     def hosts(self, mechanism: Mechanism) -> tuple[str, ...]:
-        """Return upstreams that it can have this way: Docker has mirrors for its Hub only."""
-        only_hub = mechanism is Mechanism.MIRROR and self.runtime.name == "docker"
+        """Return upstreams that it can have this way: Docker 20.10 has mirrors for its Hub only."""
+        only_hub = mechanism is Mechanism.MIRROR and self.runtime.client == "docker"
         return ("docker.io",) if only_hub else ("docker.io", "quay.io")
 
     def told(self, mechanism: Mechanism, registry: str = "") -> None:
