@@ -197,6 +197,8 @@ def test_mkimage_for_docker(seed: Seed) -> None:
     (header, *files) = seed("images docker_ls_layers nordixorg/local:v2").splitlines()
     assert files == ["bin/", "bin/hello"]
     layer = header.split()[-1]
+    assert seed("lreg cat --from docker nordixorg/local:v2 /bin/hello") == "hello\n"
+    assert seed("lreg diff --from docker nordixorg/local:v2 nordixorg/local:v2") == ""
     saved = seed(f"images docker_save_layers nordixorg/local:v2 {layer} | tar t")
     assert saved.split() == files
     seed("images lreg_upload nordixorg/local:v2")
