@@ -64,8 +64,17 @@ class Blobs:
         self._looked: Lately[Digest, bool] = Lately()
         self._ours: Lately[Digest, bool] = Lately()
 
-    async def read(self, digest: Digest) -> Readable:
+    def coming(self, digest: Digest) -> Fill | None:
+        """Return how a blob comes already, from wherever; None where it does not."""
+        return self._fills.find(digest)
+
+    async def read(self, digest: Digest, coming: Fill | None) -> Readable:
         """Return a blob that is not here yet: from elsewhere in the store, or as it comes.
+
+        Args:
+            digest: its name.
+            coming: what `coming` said before the store was looked through: of a fill that ended
+                meanwhile neither tells any more.
 
         Raises:
             BlobUnknown: upstream does not have it.
@@ -73,8 +82,6 @@ class Blobs:
         """
         if error := self._lacking.recall(digest):
             raise error.with_traceback(None)
-        # Before the store is looked through: a fill that ends meanwhile is found here or there.
-        coming = self._fills.find(digest)
         if await self.adopt(digest):
             return await self._local.blob(digest)
         if coming is None:

@@ -106,6 +106,7 @@ class CachedRepository(Here):
 
     async def blob(self, digest: Digest) -> Readable:
         """Return the blob, from here or as it comes from upstream."""
+        coming = self.source.blobs.coming(digest)
         for repository in (self.local, self._plain):
             try:
                 found = await repository.blob(digest)
@@ -115,7 +116,7 @@ class CachedRepository(Here):
             self._figures.hits[self._host] += 1
             return replace(found, origin=Origin.CACHE)
         self._figures.misses[self._host] += 1
-        return await self.source.blobs.read(digest)
+        return await self.source.blobs.read(digest, coming)
 
     async def peek(self, digest: Digest) -> Content:
         """Return what is known of the blob: it is here, or a manifest that is here names it.

@@ -16,18 +16,21 @@ from lreg.oci.digest import Digest
 from lreg.oci.manifest import Manifest
 from lreg.oci.reference import RepositoryName, Tag
 from lreg.store.filesystem import FilesystemStore
-from lreg.store.protocol import Growing
+from lreg.store.protocol import Growing, Held
+from lreg.store.repository import FiledRepository
 from lreg.upstream.dial import State
 from lreg.upstream.mirror import Mirror
 from tests.fakes.faults import ALWAYS, Fault, Reply
 from tests.fakes.upstream import Upstream
 from tests.support.images import hello, noise
 from tests.support.mirrors import write_config
+from tests.support.processes import in_time
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from lreg.store.protocol import Readable
     from lreg.upstream.repository import CachedRepository
 
 MADE = hello("trouble", 200_000)
@@ -127,6 +130,39 @@ async def test_what_waits_for_its_turn_hears_how_long(hub: Upstream, app: Cached
             await app.blob(Digest.parse(blob.digest))
         assert 590 <= int(refused.value.headers["Retry-After"]) <= 600
     assert len(hub.requests("GET", "/blobs/")) == 1
+
+
+@pytest.mark.parametrize("guarded", [True, False], ids=["guarded", "open"])
+async def test_a_fill_that_ends_while_the_store_is_looked_through(
+    hub: Upstream,
+    mirror: Mirror,
+    app: CachedRepository,
+    monkeypatch: pytest.MonkeyPatch,
+    guarded: bool,
+) -> None:
+    """A blob that comes to be here just after it was looked for is served, also during a 429."""
+    await app.manifest(V1)
+    app.source.blobs.guarded = guarded
+    go = threading.Event()
+    hub.script.add("GET", "/blobs/", Fault(until=go))
+    fill = mirror.fills.start(app.source.blobs.wanted(LAYER))
+    look = FiledRepository.blob
+
+    async def late(repository: FiledRepository, digest: Digest) -> Readable:
+        monkeypatch.undo()
+        try:
+            return await look(repository, digest)
+        finally:
+            go.set()
+            await fill.done
+            await in_time(lambda: mirror.fills.find(digest) is None)
+            refusal = TooManyRequests("enough", headers={"Retry-After": "600"})
+            mirror.upstreams["docker.io"].note(refusal)
+
+    monkeypatch.setattr(FiledRepository, "blob", late)
+    found = await app.blob(LAYER.digest)
+    assert not isinstance(found, Held)
+    os.close(found.fd)
 
 
 async def everything(app: CachedRepository, digest: Digest) -> bytes:
