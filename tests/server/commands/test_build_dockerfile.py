@@ -297,8 +297,8 @@ def test_what_runs_needs_a_builder(lreg_here: Lreg, tmp_path: Path) -> None:
     assert "Dockerfile, line 3: RUN runs something" in line
     assert "apt install buildah" in line
     assert "line 3" in lreg_here.fail(2, "build", "--builder", "lreg", str(folder))
-    fetching = write(tmp_path / "f", "FROM scratch\nADD https://example.com/x /\n")
-    assert "ADD fetches" in alone.fail(2, "build", str(fetching))
+    cloning = write(tmp_path / "f", "FROM scratch\nADD https://example.com/x.git /\n")
+    assert "ADD clones" in alone.fail(2, "build", str(cloning))
 
 
 @pytest.mark.client("buildah")

@@ -13,9 +13,10 @@ from lreg.errors import LregError, UsageError
 from lreg.images.building.build import Part
 from lreg.images.building.context.tree import Context, read_ignore
 from lreg.images.building.dockerfile.expansion import expand
+from lreg.images.building.dockerfile.fetching import is_repository
 from lreg.images.building.dockerfile.instructions import Copy, Run
 from lreg.images.building.dockerfile.lines import read_statements, syntax_of
-from lreg.images.building.dockerfile.parser import needs_network, parse, parse_statement
+from lreg.images.building.dockerfile.parser import parse, parse_statement
 from lreg.images.building.dockerfile.plan import Plan
 from lreg.images.building.dockerfile.stage import StageImage
 from lreg.images.building.dockerfile.steps import Steps
@@ -126,8 +127,8 @@ def _need(instruction: Instruction) -> str:
     if isinstance(instruction, Run):
         return "RUN runs something"
     sources = instruction.sources if isinstance(instruction, Copy) else ()
-    remote = next(filter(needs_network, sources), None)
-    return f"ADD fetches {remote!r:.80}" if remote else ""
+    repository = next(filter(is_repository, sources), None)
+    return f"ADD clones {repository!r:.80}" if repository else ""
 
 
 class _Lazy:

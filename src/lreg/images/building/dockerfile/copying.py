@@ -100,6 +100,15 @@ def copy_files(copying: Copying, origin: Origin, draft: Draft, staging: Staging)
             _copy_file(copying, one, origin, draft, staging)
 
 
+def put_file(copying: Copying, name: str, file: LayerFile, draft: Draft, staging: Staging) -> None:
+    """Put a file into a draft, by its name where the target is a folder; raise UsageError."""
+    if copying.unpacks and file.content and (tar := _as_tar(file.content)):
+        folder = draft.folder(copying.target.strip("/"), copying.owner or ROOT)
+        unpack(tar, draft, staging, folder, replace(copying, mode_of=lambda mode: mode).dress)
+        return
+    _put(copying, _target(copying, name, draft.root), file, draft)
+
+
 def put_text(copying: Copying, name: str, content: Member, draft: Draft) -> None:
     """Put a heredoc into a draft, by its name where the target is a folder; raise UsageError."""
     file = LayerFile(replace(_TEXT, size=content.size), content)
@@ -110,11 +119,7 @@ def _copy_file(
     copying: Copying, one: _Found, origin: Origin, draft: Draft, staging: Staging
 ) -> None:
     content = origin.members([one.entry])[one.entry.place] if one.entry.is_file else None
-    if copying.unpacks and content and (tar := _as_tar(content)):
-        folder = draft.folder(copying.target.strip("/"), copying.owner or ROOT)
-        unpack(tar, draft, staging, folder, replace(copying, mode_of=lambda mode: mode).dress)
-        return
-    _put(copying, _target(copying, one.name, draft.root), LayerFile(one.entry, content), draft)
+    put_file(copying, one.name, LayerFile(one.entry, content), draft, staging)
 
 
 def _copy_below(copying: Copying, folder: Entry, origin: Origin, draft: Draft, target: str) -> None:

@@ -49,7 +49,9 @@ class Copy(Instruction):
         sources: what to copy: paths, or URLs.
         target: where to.
         heredocs: files in the Dockerfile to copy.
-        is_add: whether archives are unpacked and URLs fetched.
+        is_add: whether it is ADD, which fetches URLs and unpacks archives.
+        unpacks: whether it unpacks any archive, or none; None: those it does not fetch.
+        checksum: what a URL must give.
         origin: the stage or image to copy from; "" is the context.
         owner, mode: what `--chown` and `--chmod` say.
         parents: whether the folders that the sources lie in are made as well.
@@ -61,6 +63,8 @@ class Copy(Instruction):
     target: str
     heredocs: tuple[Heredoc, ...] = ()
     is_add: bool = False
+    unpacks: bool | None = None
+    checksum: str = ""
     origin: str = ""
     owner: str = ""
     mode: str = ""

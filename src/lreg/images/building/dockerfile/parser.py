@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from lreg.errors import UsageError
+from lreg.images.building.dockerfile.fetching import is_repository, is_url
 from lreg.images.building.dockerfile.instructions import (
     Arg,
     Command,
@@ -55,8 +56,6 @@ _HEALTH_FLAGS = {
 _COPY_FLAGS = {"chown", "chmod", "link", "exclude", "parents", "from"}
 _ADD_FLAGS = {"chown", "chmod", "link", "exclude", "keep-git-dir", "checksum", "unpack"}
 _SWITCHES = {"link", "parents", "keep-git-dir", "unpack"}
-# URLs and git repositories, as ADD takes them.
-_REMOTE = re.compile(r"https?://|git://|ssh://|git@|.*\.git(?:#|$)")
 
 
 def parse(text: str) -> Dockerfile:
@@ -95,11 +94,6 @@ def parse_statement(statement: Statement, escape: str) -> Instruction:
         return reader(statement, escape)
     except ValueError as error:
         raise statement.wrong(str(error)) from error
-
-
-def needs_network(source: str) -> bool:
-    """Return whether ADD would fetch a source from somewhere else."""
-    return bool(_REMOTE.match(source))
 
 
 def _flags(
@@ -165,10 +159,9 @@ def _copy(statement: Statement, escape: str) -> Copy:
     if words[-1] in heredocs:
         raise ValueError("its target can't be a heredoc")
     sources = tuple(word for word in words[:-1] if word not in heredocs)
-    if not is_add and (remote := next(filter(needs_network, sources), None)):
+    remote = next((each for each in sources if is_url(each) or is_repository(each)), None)
+    if remote and not is_add:
         raise ValueError(f"{remote!r:.200} is a URL: only ADD fetches")
-    if "checksum" in flags and not any(map(needs_network, sources)):
-        raise ValueError("--checksum is for URLs")
 
     def flag(name: str) -> str:
         return flags.get(name, [""])[0]
@@ -178,7 +171,9 @@ def _copy(statement: Statement, escape: str) -> Copy:
         sources,
         words[-1],
         statement.heredocs,
-        is_add and flag("unpack") != "false",
+        is_add,
+        flag("unpack") == "true" if "unpack" in flags else None,
+        flag("checksum"),
         flag("from"),
         flag("chown"),
         flag("chmod"),

@@ -5,17 +5,19 @@ from __future__ import annotations
 import posixpath
 import re
 import signal
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from lreg.errors import LregError, UsageError
 from lreg.images.building.context.ignore import Ignore
-from lreg.images.building.dockerfile.copying import Copying, copy_files, put_text
+from lreg.images.building.dockerfile.copying import Copying, copy_files, put_file, put_text
 from lreg.images.building.dockerfile.expansion import (
     MAX_EXPANDED,
     expand,
     expand_text,
     expand_words,
 )
+from lreg.images.building.dockerfile.fetching import fetch, is_repository, is_url, name_of
 from lreg.images.building.dockerfile.instructions import (
     Arg,
     Command,
@@ -29,6 +31,7 @@ from lreg.images.building.dockerfile.instructions import (
 from lreg.images.building.dockerfile.modes import parse_mode
 from lreg.images.building.dockerfile.users import owner_of
 from lreg.images.building.draft import ROOT
+from lreg.oci.digest import Digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -36,7 +39,7 @@ if TYPE_CHECKING:
     from lreg.images.building.dockerfile.copying import Origin
     from lreg.images.building.dockerfile.instructions import Instruction
     from lreg.images.building.dockerfile.stage import StageImage
-    from lreg.images.building.draft import Owner
+    from lreg.images.building.draft import Draft, Owner
     from lreg.images.building.staging import Staging
 
 _PORT = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?(?:/(tcp|udp|sctp))?", re.IGNORECASE)
@@ -205,17 +208,26 @@ class Steps:
         absolute = self._absolute(target)
         if (target.endswith(("/", "/.")) or target in (".", "")) and absolute != "/":
             absolute += "/"
+        sources = [self._expand(source) for source in instruction.sources]
+        urls = [source for source in sources if instruction.is_add and is_url(source)]
+        if instruction.is_add and (cloned := next(filter(is_repository, sources), None)):
+            raise UsageError(f"lreg does not clone {cloned!r:.200}: build it with --builder")
+        if instruction.checksum and (len(sources) != 1 or not urls):
+            raise UsageError("--checksum is for one URL")
         copying = Copying(
-            [self._expand(source) for source in instruction.sources],
+            [source for source in sources if source not in urls],
             absolute,
             self._owner(instruction),
             parse_mode(mode) if (mode := self._expand(instruction.mode)) else lambda mode: mode,
-            instruction.is_add,
+            instruction.is_add and instruction.unpacks is not False,
             instruction.parents,
             Ignore.of(instruction.excludes),
         )
         draft = self._image.draft(alone=instruction.link)
-        copy_files(copying, self._origin(instruction.origin), draft, self._staging)
+        if copying.sources:
+            copy_files(copying, self._origin(instruction.origin), draft, self._staging)
+        for url in urls:
+            self._fetch(url, instruction, copying, draft)
         for heredoc in instruction.heredocs:
             text = heredoc.content
             if heredoc.expand:
@@ -223,6 +235,15 @@ class Steps:
             content = self._staging.add(heredoc.name, [text.encode(errors="surrogateescape")])
             put_text(copying, heredoc.name, content, draft)
         self._image.add(draft, _history(instruction))
+
+    def _fetch(self, url: str, instruction: Copy, copying: Copying, draft: Draft) -> None:
+        if not copying.target.endswith("/") and len(instruction.sources) > 1:
+            raise UsageError(f"several sources need a folder to go to: {copying.target}/")
+        said = self._expand(instruction.checksum)
+        file = fetch(url, Digest.parse(said) if said else None, self._staging)
+        # What is fetched is unpacked only where that is asked for.
+        copying = replace(copying, unpacks=instruction.unpacks is True)
+        put_file(copying, name_of(url), file, draft, self._staging)
 
     def _owner(self, instruction: Copy) -> Owner | None:
         text = self._expand(instruction.owner)
