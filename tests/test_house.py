@@ -25,6 +25,7 @@ FLOORS = {
     "oci": 1,
     "admin": 2,
     "kinds": 2,
+    "locks": 2,
     "network": 2,
     "transfer": 2,
     "settings": 3,

@@ -7,7 +7,6 @@ and its key are made for a set of names, and made anew when that set changes or 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import ipaddress
 import os
@@ -26,9 +25,10 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from lreg.config import CA_FILE
 from lreg.errors import LregError, UsageError
 from lreg.kinds import HOST_NAME
+from lreg.locks import alone
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
 _CA_LIFE = timedelta(days=3650)
@@ -115,7 +115,7 @@ class CertificateAuthority:
         alternative = [_general_name(name) for name in wanted]
         stem = _stem(wanted)
         cert, key = self.folder / f"{stem}.pem", self.folder / f"{stem}.key"
-        with _locked(self.folder):
+        with alone(self.folder):
             if not self._is_good(cert, key, alternative):
                 self._make(cert, key, wanted, alternative)
         return cert, key
@@ -123,7 +123,7 @@ class CertificateAuthority:
     def keep_only(self, sets: Iterable[Iterable[str]]) -> None:
         """Remove the certificates that were issued for any other set of names, and their keys."""
         kept = {_stem(sorted(set(names))) for names in sets}
-        with _locked(self.folder):
+        with alone(self.folder):
             for file in self.folder.iterdir():
                 if _ISSUED.fullmatch(file.name) and file.stem not in kept:
                     # What can't go is in nobody's way.
@@ -184,7 +184,7 @@ def ensure_ca(folder: Path) -> CertificateAuthority:
     """
     folder.mkdir(mode=0o755, parents=True, exist_ok=True)
     cert, key = folder / CA_FILE, folder / "ca.key"
-    with _locked(folder):
+    with alone(folder):
         if not cert.exists():
             _make_ca(cert, key)
         return _load_ca(folder, cert, key)
@@ -297,13 +297,3 @@ def _write(path: Path, data: bytes, mode: int) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
-
-
-@contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(fd)

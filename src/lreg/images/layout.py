@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from lreg.errors import RegistryError, UsageError
 from lreg.images.carrying import INDEX, REF_NAME, json_bytes
 from lreg.images.whole import whole_file
+from lreg.locks import alone
 from lreg.oci.manifest import MAX_MANIFEST_SIZE, Manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
     from pathlib import Path
 
     from lreg.images.carrying import CarriedFile
@@ -42,7 +40,7 @@ def write_folder(files: Iterable[CarriedFile], folder: Path) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             with whole_file(path) as target:
                 target.writelines(file.pieces)
-    with _alone(folder), whole_file(folder / INDEX) as target:
+    with alone(folder), whole_file(folder / INDEX) as target:
         target.write(_merged(_index_of(folder), json.loads(coming)))
 
 
@@ -79,14 +77,3 @@ def _name(entry: dict[str, Any]) -> str:
     annotations = entry.get("annotations")
     name = annotations.get(REF_NAME) if isinstance(annotations, dict) else None
     return name if isinstance(name, str) else ""
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Wait for who else changes the layout's index now."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)

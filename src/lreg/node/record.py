@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lreg.errors import LregError
+from lreg.locks import alone
 from lreg.node.plan import Mechanism, Merge, NodeFile, NodePlan, RegistryAddress
 from lreg.node.rooted import Root
 
@@ -121,15 +121,11 @@ def encoded(record: Record) -> bytes:
 def locked(root: Root) -> Iterator[None]:
     """Keep other processes from changing the node as well; the record's folder has to be there."""
     while True:
-        folder = os.open(root.absolute(FOLDER), os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            fcntl.flock(folder, fcntl.LOCK_EX)
+        with alone(root.absolute(FOLDER)) as folder:
             # The one who had the lock may have taken the folder away.
             if _is_still(root.absolute(FOLDER), folder):
                 yield
                 return
-        finally:
-            os.close(folder)
 
 
 def _is_still(path: str, descriptor: int) -> bool:
