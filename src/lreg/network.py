@@ -1,4 +1,4 @@
-"""What this machine's network says of itself."""
+"""What this machine's network says of itself, and of its connections."""
 
 from __future__ import annotations
 
@@ -19,3 +19,12 @@ def own_address(family: socket.AddressFamily) -> str | None:
             return str(probe.getsockname()[0])
     except OSError:
         return None
+
+
+def words(error: BaseException) -> str:
+    """Return what a connection's error says, for a sentence."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    if isinstance(error, TimeoutError):
+        return str(error) or "nothing came in time"
+    return str(error) or type(error).__name__

@@ -11,6 +11,7 @@ import h11
 from lreg.client import pumping
 from lreg.client.wire import PIECE
 from lreg.errors import ContentTooLarge, TransferBroken
+from lreg.network import words
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping
@@ -111,12 +112,3 @@ class Response:
         return TransferBroken(
             f"{place} broke off in the middle of {self.url} ({words(error)}): try again"
         )
-
-
-def words(error: BaseException) -> str:
-    """Return what a connection's error says, for a sentence."""
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    if isinstance(error, TimeoutError):
-        return str(error) or "nothing came in time"
-    return str(error) or type(error).__name__

@@ -19,7 +19,7 @@ from lreg import __version__
 from lreg.client import h1, sockets
 from lreg.client.patience import Patience, retry_after
 from lreg.client.proxy import proxy_for, tunnel
-from lreg.client.response import Response, words
+from lreg.client.response import Response
 from lreg.client.wire import Request, Route, is_loopback
 from lreg.errors import (
     SizeInvalid,
@@ -30,6 +30,7 @@ from lreg.errors import (
     Untrusted,
     UsageError,
 )
+from lreg.network import words
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

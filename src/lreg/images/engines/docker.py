@@ -8,13 +8,14 @@ from __future__ import annotations
 import http.client
 import json
 from contextlib import contextmanager, suppress
-from functools import partial
 from typing import IO, TYPE_CHECKING, Any, cast
 from urllib.parse import quote
 
 from lreg.errors import LregError
+from lreg.images.answers import pieces_of
 from lreg.images.engines.docker_host import DockerHost
 from lreg.images.temporary import keep
+from lreg.network import words
 from lreg.oci.platform import Platform
 from lreg.oci.reference import Reference
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import BinaryIO
 
-_PIECE = 1 << 20
 # What a daemon that speaks TLS says to who does not (net/http, server.go).
 _WANTS_TLS = "HTTP request to an HTTPS server"
 
@@ -52,7 +52,7 @@ class DockerDaemon:
             # Its containerd store has all that a tag means, or one image; not what lacks its own.
             other = None if platform or answer.status < 400 else self._other_platform(name)
             if not other:
-                _copy(_succeeded(answer), target)
+                keep(pieces_of(_succeeded(answer)), target)
         if other:
             self.save(name, target, other)
 
@@ -122,9 +122,8 @@ class DockerDaemon:
         try:
             yield connection
         except (OSError, http.client.HTTPException) as error:
-            why = (error.strerror if isinstance(error, OSError) else None) or error
             raise LregError(
-                f"the Docker daemon at {host.url} does not answer: {why}{host.trusts}"
+                f"the Docker daemon at {host.url} does not answer: {words(error)}{host.trusts}"
             ) from error
         finally:
             connection.close()
@@ -137,13 +136,6 @@ def _path_of_saved(image: str, platform: Platform | None) -> str:
         fields |= {"variant": platform.variant} if platform.variant else {}
         wanted = f"?platform={quote(json.dumps(fields))}"
     return f"/images/{quote(image)}/get{wanted}"
-
-
-def _copy(source: http.client.HTTPResponse, target: IO[bytes]) -> None:
-    keep(iter(partial(source.read, _PIECE), b""), target)
-    # Of an answer of known length http.client does not say that it broke off.
-    if source.length:
-        raise http.client.IncompleteRead(b"", source.length)
 
 
 def _succeeded(answer: http.client.HTTPResponse) -> http.client.HTTPResponse:

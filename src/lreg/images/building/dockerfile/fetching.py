@@ -14,18 +14,19 @@ from urllib.parse import unquote, urlsplit
 
 from lreg import __version__
 from lreg.errors import LregError, UsageError
+from lreg.images.answers import pieces_of
 from lreg.images.building.layers import LayerFile
 from lreg.images.contents.entries import Entry
-from lreg.oci.digest import Algorithm, Digest
+from lreg.network import words
+from lreg.oci.digest import Digest
 
 if TYPE_CHECKING:
-    from hashlib import _Hash
-
-    from lreg.images.building.staging import Piece, Staging
+    from lreg.images.building.staging import Staging
+    from lreg.images.members import Member
+    from lreg.oci.digest import Algorithm
 
 _URL = re.compile(r"https?://")
 _REPOSITORY = re.compile(r"git://|ssh://|git@|.*\.git(?:#|$)")
-_PIECE = 1 << 20
 # The seconds in which the other end must say something.
 _STALL = 60.0
 
@@ -57,18 +58,15 @@ def fetch(url: str, checksum: Digest | None, staging: Staging) -> LayerFile:
         UsageError: it is not what it must be.
         LregError: it can't be had; says why.
     """
-    algorithm = checksum.algorithm if checksum else Algorithm.SHA256
-    hasher = algorithm.hasher()
     try:
         with _asked(url) as answer:
-            content = staging.fill(name_of(url), lambda piece: _receive(answer, hasher, piece))
+            content = staging.add(name_of(url), pieces_of(answer))
             modified = _time_of(answer.headers["Last-Modified"])
     except urllib.error.HTTPError as error:
         raise LregError(f"{url:.200} is answered with {error.code} {error.reason}") from error
     except (http.client.HTTPException, OSError, ValueError) as error:
         raise LregError(f"{url:.200} can't be fetched: {_words(error)}") from error
-    found = Digest.finished(algorithm, hasher)
-    if checksum and found != checksum:
+    if checksum and (found := _digest(content, checksum.algorithm)) != checksum:
         raise UsageError(f"{url:.200} is {found}, and --checksum says {checksum}")
     entry = Entry("", stat.S_IFREG | 0o600, 0, 0, content.size, modified)
     return LayerFile(entry, content)
@@ -81,26 +79,21 @@ def _asked(url: str) -> http.client.HTTPResponse:
     return answer
 
 
-def _receive(answer: http.client.HTTPResponse, hasher: _Hash, piece: Piece) -> None:
-    while data := answer.read(_PIECE):
-        hasher.update(data)
-        piece.write(data)
-    # Of an answer of known length http.client does not say that it broke off.
-    if answer.length:
-        raise http.client.IncompleteRead(b"", answer.length)
+def _digest(content: Member, algorithm: Algorithm) -> Digest:
+    hasher = algorithm.hasher()
+    for piece in content.pieces():
+        hasher.update(piece)
+    return Digest.finished(algorithm, hasher)
 
 
 def _words(error: Exception) -> str:
-    """Return what went wrong; urllib wraps it, a full disk is one of it."""
+    """Return what went wrong, without what urllib wraps it in."""
     match error:
         case urllib.error.URLError(reason=OSError() as reason):
-            return _words(reason)
+            return words(reason)
         case http.client.IncompleteRead(expected=int(missing)):
             return f"it broke off {missing} bytes before its end"
-        case OSError(strerror=str(text)):
-            return text
-        case _:
-            return str(error) or type(error).__name__
+    return words(error)
 
 
 def _time_of(text: str | None) -> float:

@@ -159,9 +159,9 @@ def _copy(statement: Statement, escape: str) -> Copy:
     if words[-1] in heredocs:
         raise ValueError("its target can't be a heredoc")
     sources = tuple(word for word in words[:-1] if word not in heredocs)
-    remote = next((each for each in sources if is_url(each) or is_repository(each)), None)
-    if remote and not is_add:
-        raise ValueError(f"{remote!r:.200} is a URL: only ADD fetches")
+    for source in () if is_add else sources:
+        if is_url(source) or is_repository(source):
+            raise ValueError(f"{source!r:.200} is a URL: only ADD fetches")
 
     def flag(name: str) -> str:
         return flags.get(name, [""])[0]

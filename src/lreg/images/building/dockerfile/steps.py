@@ -208,14 +208,9 @@ class Steps:
         absolute = self._absolute(target)
         if (target.endswith(("/", "/.")) or target in (".", "")) and absolute != "/":
             absolute += "/"
-        sources = [self._expand(source) for source in instruction.sources]
-        urls = [source for source in sources if instruction.is_add and is_url(source)]
-        if instruction.is_add and (cloned := next(filter(is_repository, sources), None)):
-            raise UsageError(f"lreg does not clone {cloned!r:.200}: build it with --builder")
-        if instruction.checksum and (len(sources) != 1 or not urls):
-            raise UsageError("--checksum is for one URL")
+        paths, urls = self._sources(instruction)
         copying = Copying(
-            [source for source in sources if source not in urls],
+            paths,
             absolute,
             self._owner(instruction),
             parse_mode(mode) if (mode := self._expand(instruction.mode)) else lambda mode: mode,
@@ -224,7 +219,7 @@ class Steps:
             Ignore.of(instruction.excludes),
         )
         draft = self._image.draft(alone=instruction.link)
-        if copying.sources:
+        if paths:
             copy_files(copying, self._origin(instruction.origin), draft, self._staging)
         for url in urls:
             self._fetch(url, instruction, copying, draft)
@@ -235,6 +230,18 @@ class Steps:
             content = self._staging.add(heredoc.name, [text.encode(errors="surrogateescape")])
             put_text(copying, heredoc.name, content, draft)
         self._image.add(draft, _history(instruction))
+
+    def _sources(self, instruction: Copy) -> tuple[list[str], list[str]]:
+        """Return what to copy: paths in the origin, and URLs."""
+        sources = [self._expand(source) for source in instruction.sources]
+        if not instruction.is_add:
+            return sources, []
+        urls = list(filter(is_url, sources))
+        if cloned := next(filter(is_repository, sources), None):
+            raise UsageError(f"lreg does not clone {cloned!r:.200}: build it with --builder")
+        if instruction.checksum and (len(sources) != 1 or not urls):
+            raise UsageError("--checksum is for one URL")
+        return [source for source in sources if source not in urls], urls
 
     def _fetch(self, url: str, instruction: Copy, copying: Copying, draft: Draft) -> None:
         if not copying.target.endswith("/") and len(instruction.sources) > 1:
