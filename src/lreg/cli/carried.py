@@ -9,7 +9,7 @@ import click
 
 from lreg.cli.copy import moved_json
 from lreg.cli.output import print_json
-from lreg.client.progress import Tally
+from lreg.client.progress import Moved
 from lreg.errors import UsageError
 
 if TYPE_CHECKING:
@@ -24,11 +24,11 @@ class Counted:
     """A Progress that counts each piece of content once, and tells another.
 
     Attributes:
-        copied, mounted, skipped: what became of how much, as `Copied` has it.
+        moved: what became of how much.
     """
 
     def __init__(self, progress: Progress) -> None:
-        self.copied, self.mounted, self.skipped = Tally(), Tally(), Tally()
+        self.moved = Moved()
         self._progress = progress
         self._counted: set[Digest] = set()
 
@@ -49,8 +49,7 @@ class Counted:
         """Count it, unless it is counted."""
         if descriptor.digest not in self._counted:
             self._counted.add(descriptor.digest)
-            tally: Tally = getattr(self, outcome.value)
-            tally.add(descriptor.size)
+            self.moved.count(descriptor, outcome)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +74,7 @@ class Result:
     """What became of the images that a command was to carry, and how long it took in seconds."""
 
     images: Sequence[CarriedImage]
-    moved: Counted
+    moved: Moved
     seconds: float
 
 

@@ -87,7 +87,7 @@ async def carry(
             )
             for one, image in images.values()
         ],
-        counted,
+        counted.moved,
         time.monotonic() - begin,
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lreg.client.copy import Options
-    from lreg.client.progress import Copied, Tally
+    from lreg.client.progress import Copied, Moved, Tally
     from lreg.oci.platform import Platform
     from lreg.oci.reference import Reference
 
@@ -139,22 +139,6 @@ def result_json(result: Result) -> dict[str, Any]:
         **moved_json(copied),
         "seconds": round(result.seconds, 3),
     }
-
-
-class Moved(Protocol):
-    """How much content came to where it is in which way."""
-
-    @property
-    def copied(self) -> Tally:
-        """What was sent."""
-
-    @property
-    def mounted(self) -> Tally:
-        """What a registry linked from another of its repositories."""
-
-    @property
-    def skipped(self) -> Tally:
-        """What was there already."""
 
 
 def moved_json(moved: Moved) -> dict[str, dict[str, int]]:

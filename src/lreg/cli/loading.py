@@ -54,7 +54,7 @@ async def load_bundle(bundle: Bundle, file: str, access: Access, *, quiet: bool)
                 for image in bundle.images
                 for name in image.names
             ]
-    return Result(images, counted, time.monotonic() - begin)
+    return Result(images, counted.moved, time.monotonic() - begin)
 
 
 class _Loading:

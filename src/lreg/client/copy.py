@@ -86,7 +86,7 @@ async def copy_image(
     root = await find_image(source, selector, options.platform)
     plan = _Plan(source, referrers=options.referrers)
     await plan.add(root)
-    copier = _Copier(target, options, progress or Silent(), Copied(root.descriptor))
+    copier = _Copier(target, options, progress or Silent(), Copied(root=root.descriptor))
     await copier.blobs((blob, source.blob(blob)) for blob in plan.blobs.values())
     await copier.manifests(plan.manifests.values(), root, tag)
     return copier.copied
@@ -115,7 +115,9 @@ async def push_image(
     Raises what iterating a blob raises.
     """
     root = manifests[-1]
-    copier = _Copier(target, options or Options(), progress or Silent(), Copied(root.descriptor))
+    copier = _Copier(
+        target, options or Options(), progress or Silent(), Copied(root=root.descriptor)
+    )
     await copier.blobs(blobs)
     await copier.manifests(manifests, root, tag)
     return copier.copied

@@ -91,17 +91,15 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True)
-class Copied:
-    """What a copy did.
+class Moved:
+    """How much content came to where it is in which way.
 
     Attributes:
-        root: the manifest or index that now stands under the target's tag.
         copied: what was sent, manifests included.
         mounted: what the target registry linked from another of its repositories.
         skipped: what was there already.
     """
 
-    root: Descriptor
     copied: Tally = field(default_factory=Tally)
     mounted: Tally = field(default_factory=Tally)
     skipped: Tally = field(default_factory=Tally)
@@ -110,3 +108,14 @@ class Copied:
         """Note what became of `descriptor`."""
         tally: Tally = getattr(self, outcome.value)
         tally.add(descriptor.size)
+
+
+@dataclass(frozen=True, slots=True)
+class Copied(Moved):
+    """What a copy did.
+
+    Attributes:
+        root: the manifest or index that now stands under the target's tag.
+    """
+
+    root: Descriptor = field(kw_only=True)
