@@ -9,7 +9,7 @@ import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from lreg.node.merging import containerd
+from lreg.node.merging import containerd, containers_image
 from lreg.node.merging.documents import meaning
 from lreg.node.plan import Merge
 from lreg.node.proxies import proxied
@@ -164,11 +164,11 @@ def _crio(files: Sequence[NodeFile], root: Root) -> Iterator[Obstacle]:
 
 
 def _containers_image(_: Sequence[NodeFile], root: Root) -> Iterator[Obstacle]:
-    path = f"{root.home}/.config/containers/registries.conf"
+    path = f"{root.home}/{containers_image.OWN_MAIN}"
     if root.exists(root.resolve(path)):
         yield Obstacle(
             f"{root.absolute(path)} is read instead of all in /etc/containers, for its owner",
-            "move what it says into /etc/containers/registries.conf, and it away",
+            f"move what it says into /{containers_image.MAIN}, and it away",
         )
 
 

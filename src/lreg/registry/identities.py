@@ -130,10 +130,10 @@ class Identities:
 
     def _look_at_ca(self) -> None:
         """Say once a day that the CA ends, if it does so soon."""
-        from lreg.certificates import NOTICE_DAYS, Lifetime  # noqa: PLC0415 - as above
-
         if (now := time.monotonic()) < self._next_look:
             return
+        from lreg.certificates import NOTICE_DAYS, Lifetime  # noqa: PLC0415 - as above
+
         self._next_look = now + _DAY
         days = Lifetime.of(self._authority.certificate).days_left
         if days < NOTICE_DAYS:

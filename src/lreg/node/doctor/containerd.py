@@ -53,8 +53,8 @@ def troubles(plan: NodePlan, root: Root) -> Iterator[str]:
 
 def _is_older(table: Mapping[str, Any], plan: NodePlan) -> bool:
     """Return whether a table of registries has settings beside which there can't be a folder."""
-    tls = any("tls" in each for each in table.get("configs", {}).values())
-    return bool(table.get("mirrors")) or (tls and at_least(plan.version, 2) is False)
+    tls = containerd.has_tls(table) and at_least(plan.version, 2) is False
+    return bool(table.get("mirrors")) or tls
 
 
 def k3s_troubles(name: str, plan: NodePlan, root: Root) -> Iterator[str]:

@@ -114,8 +114,12 @@ def _registry(values: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def _needs_mirrors(registry: Mapping[str, Any]) -> bool:
     """Return whether 1.x takes no config_path beside what is there: a `tls` in `configs`."""
-    tls = any("tls" in each for each in registry.get("configs", {}).values())
-    return tls and not registry.get("config_path")
+    return has_tls(registry) and not registry.get("config_path")
+
+
+def has_tls(registry: Mapping[str, Any]) -> bool:
+    """Return whether CRI's `registry` table has a `tls` in its `configs`."""
+    return any("tls" in each for each in registry.get("configs", {}).values())
 
 
 def _key(version: int) -> str:

@@ -22,8 +22,8 @@ MAIN = "etc/containers/registries.conf"
 _FOLDER = f"{MAIN}.d"
 _SEARCH = "unqualified-search-registries"
 # Below a person's home folder; the first is read in place of all others, the second after them.
-_OWN_MAIN = ".config/containers/registries.conf"
-_OWN_FOLDER = f"{_OWN_MAIN}.d"
+OWN_MAIN = ".config/containers/registries.conf"
+_OWN_FOLDER = f"{OWN_MAIN}.d"
 Values = dict[str, Any]
 
 
@@ -47,7 +47,7 @@ def settled(files: Iterable[NodeFile], draft: Draft) -> list[NodeFile]:
 
 
 def _look_at_homes(draft: Draft) -> None:
-    for path in draft.matching(f"home/*/{_OWN_MAIN}"):
+    for path in draft.matching(f"home/*/{OWN_MAIN}"):
         draft.notes.append(
             f"{draft.where(path)} is read instead of all in /etc/containers where that user runs "
             "podman, buildah or skopeo: those images do not come from lreg"
