@@ -74,24 +74,21 @@ def containerd(the_containerd: Containerd, registry: Running) -> Containerd:
 
 
 @pytest.fixture(scope="module")
+def builder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Builder]:
+    """BuildKit, where a file of tests has no other."""
+    daemon = BuildKit(tmp_path_factory.mktemp("buildkit") / "b")
+    try:
+        yield BuildKits(daemon)
+    finally:
+        daemon.close()
+
+
+@pytest.fixture(scope="module")
 def beside(builder: Builder, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Beside]:
-    """Lreg beside the `builder` that a file of tests has."""
+    """Lreg beside the `builder`."""
     home = tmp_path_factory.mktemp("builders")
     registry = start_lreg(home)
     try:
         yield Beside.prepared(registry, builder, home)
     finally:
-        registry.stop()
-
-
-@pytest.fixture(scope="module")
-def beside_buildkit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Beside]:
-    """Lreg beside BuildKit."""
-    home = tmp_path_factory.mktemp("builders")
-    registry = start_lreg(home)
-    daemon = BuildKit(home / "buildkit")
-    try:
-        yield Beside.prepared(registry, BuildKits(daemon), home)
-    finally:
-        daemon.close()
         registry.stop()

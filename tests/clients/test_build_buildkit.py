@@ -17,11 +17,11 @@ pytestmark = pytest.mark.client("BuildKit")
 
 
 @pytest.mark.parametrize("case", [*BOTH, *BUILDKITS])
-def test_the_same_image(beside_buildkit: Beside, tmp_path: Path, case: str) -> None:
+def test_the_same_image(beside: Beside, tmp_path: Path, case: str) -> None:
     """Names, kinds, modes, owners, links, contents and config are those that BuildKit makes."""
-    beside_buildkit.compare(tmp_path / "context", case)
+    beside.compare(tmp_path / "context", case)
 
 
-def test_it_builds_for_lreg(beside_buildkit: Beside, tmp_path: Path) -> None:
+def test_it_builds_for_lreg(beside: Beside, tmp_path: Path) -> None:
     """What BuildKit makes of a Dockerfile is pushed like what lreg makes of it."""
-    beside_buildkit.hand_over(tmp_path / "context")
+    beside.hand_over(tmp_path / "context")

@@ -17,6 +17,6 @@ pytestmark = pytest.mark.client("BuildKit")
 
 
 @pytest.mark.parametrize("case", FEATURES)
-def test_the_same_image(beside_buildkit: Beside, tmp_path: Path, case: str) -> None:
+def test_the_same_image(beside: Beside, tmp_path: Path, case: str) -> None:
     """Names, kinds, modes, owners, links, contents and config are those that BuildKit makes."""
-    beside_buildkit.compare(tmp_path / "context", case)
+    beside.compare(tmp_path / "context", case)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.client("BuildKit")
 
 
-def test_the_same_image(beside_buildkit: Beside, tmp_path: Path) -> None:
+def test_the_same_image(beside: Beside, tmp_path: Path) -> None:
     """What is added from URLs has the names, modes and owners that BuildKit gives it."""
     archive = gzip.compress(tar_of([("inside", {"mode": 0o640})]), mtime=0)
     contents = {"/v1/tool": b"tool", "/a.tgz": archive, "/": b"a page"}
@@ -32,6 +32,6 @@ def test_the_same_image(beside_buildkit: Beside, tmp_path: Path) -> None:
             ADD --unpack=true {files.url}/a.tgz /un/
         """
         context = write(tmp_path / "c", text)
-        ours, theirs = beside_buildkit.ours(context), beside_buildkit.theirs(context)
+        ours, theirs = beside.ours(context), beside.theirs(context)
     assert ours.files == theirs.files
     assert ours.said() == theirs.said()
