@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 from bench.wire import LoadFailed, ask, compose
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable, Sequence
 
-    from bench.wire import Target
+    from bench.wire import Sock, Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +54,7 @@ def hammer(
     """
     heads = [compose(method, path) for method, path in requests]
     lengths = [_probe(target, *request) for request in requests]
-    sockets = {}
+    sockets: dict[int, Sock] = {}
     poll = select.epoll()
     for _ in range(connections):
         sock = target.connect()
@@ -73,7 +72,7 @@ def hammer(
 
 
 def _rounds(
-    sockets: dict[int, socket.socket],
+    sockets: dict[int, Sock],
     poll: select.epoll,
     heads: list[bytes],
     lengths: list[int],

@@ -7,10 +7,11 @@ import socket
 import ssl
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import urlsplit
 
 from bench.content import MANIFEST_TYPE
+from bench.sealed import SealedSocket
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,6 +27,9 @@ _ACCEPT = f"Accept: {MANIFEST_TYPE}, */*"
 _PIECE = 256 * 1024
 _SEND_PIECE = 2**20
 
+Sock: TypeAlias = socket.socket | SealedSocket
+"""A connection, with or without TLS."""
+
 
 class LoadFailed(Exception):
     """A server did not answer as a load needs it; the text says which request and what came."""
@@ -38,13 +42,13 @@ class Target:
     port: int
     ca: Path | None = None
 
-    def connect(self) -> socket.socket:
+    def connect(self) -> Sock:
         """Open a connection."""
         plain = socket.create_connection((HOST, self.port), timeout=TIMEOUT)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self.ca is None:
             return plain
-        return _context(self.ca).wrap_socket(plain, server_hostname=HOST)
+        return SealedSocket(plain, _context(self.ca), HOST)
 
 
 @cache
@@ -77,7 +81,7 @@ def compose(method: str, path: str, headers: Mapping[str, str] | None = None) ->
     return "\r\n".join([*lines, "", ""]).encode()
 
 
-def read_head(sock: socket.socket) -> Answer:
+def read_head(sock: Sock) -> Answer:
     """Read a response's head; its body holds what came along in the same pieces."""
     data = b""
     while (end := data.find(b"\r\n\r\n")) < 0:
@@ -94,7 +98,7 @@ def read_head(sock: socket.socket) -> Answer:
 
 
 def ask(
-    sock: socket.socket,
+    sock: Sock,
     method: str,
     path: str,
     *,
@@ -113,7 +117,7 @@ def ask(
     return replace(answer, body=whole)
 
 
-def _unchunk(sock: socket.socket, data: bytes) -> bytes:
+def _unchunk(sock: Sock, data: bytes) -> bytes:
     body = b""
     while True:
         while b"\r\n" not in data:
@@ -139,14 +143,14 @@ def expect(answer: Answer, wanted: int, what: str) -> Answer:
     return answer
 
 
-def pull(sock: socket.socket, path: str, span: tuple[int, int] | None = None) -> int:
+def pull(sock: Sock, path: str, span: tuple[int, int] | None = None) -> int:
     """GET a body and throw it away; return its length. ``span``: first and last byte wanted."""
     headers = {} if span is None else {"Range": f"bytes={span[0]}-{span[1]}"}
     sock.sendall(compose("GET", path, headers))
     return drain(sock, expect(read_head(sock), 200 if span is None else 206, f"GET {path}"), path)
 
 
-def drain(sock: socket.socket, answer: Answer, path: str) -> int:
+def drain(sock: Sock, answer: Answer, path: str) -> int:
     """Throw the rest of an answer's body away; return the body's length."""
     missing = answer.length - len(answer.body)
     buffer = bytearray(_PIECE)
@@ -159,7 +163,7 @@ def drain(sock: socket.socket, answer: Answer, path: str) -> int:
     return answer.length
 
 
-def push(sock: socket.socket, repository: str, blob: Blob) -> None:
+def push(sock: Sock, repository: str, blob: Blob) -> None:
     """Upload a blob as docker, podman and skopeo do: POST, one PATCH with all of it, PUT."""
     begun = expect(ask(sock, "POST", f"/v2/{repository}/blobs/uploads/"), 202, "POST")
     head = {"Content-Type": "application/octet-stream", "Content-Length": str(blob.size)}
@@ -176,11 +180,11 @@ def _location(answer: Answer) -> str:
     return f"{parts.path}?{parts.query}" if parts.query else parts.path
 
 
-def _send_file(sock: socket.socket, blob: Blob) -> None:
+def _send_file(sock: Sock, blob: Blob) -> None:
     with blob.path.open("rb") as file:
         offset, end = 0, blob.size - len(blob.tail)
         while offset < end:
-            if isinstance(sock, ssl.SSLSocket):
+            if isinstance(sock, SealedSocket):
                 piece = os.pread(file.fileno(), min(_SEND_PIECE, end - offset), offset)
                 sock.sendall(piece)
                 offset += len(piece)

@@ -15,12 +15,12 @@ from bench.result import Bar, Row
 from bench.wire import ask, expect
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Iterator
     from pathlib import Path
 
     from bench.content import Content
     from bench.run import Run
+    from bench.wire import Sock
 
 _PAGES = 20
 _MOST_SECONDS = 10.0
@@ -56,7 +56,7 @@ def measure(run: Run) -> Iterator[Row]:
     yield Row("listings", "memory after that", "MB", memory)
 
 
-def _pages(sock: socket.socket, first: str) -> list[float]:
+def _pages(sock: Sock, first: str) -> list[float]:
     """Return the milliseconds that each of some pages took, the first one asked once before."""
     expect(ask(sock, "GET", first), 200, first)
     took: list[float] = []

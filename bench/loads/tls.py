@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from bench.run import Run
     from bench.servers import Server
 
-TURNS = 3
+TURNS = 5
 
 
 def measure(run: Run) -> Iterator[Row]:
