@@ -142,6 +142,12 @@ class BadRequest(RegistryError):
     code, status = "UNSUPPORTED", 400
 
 
+class HeadTooLarge(BadRequest):
+    """The request's headers are larger than the server keeps: send fewer, or shorter ones."""
+
+    status = 431
+
+
 class Unauthorized(RegistryError):
     """Credentials are needed, or those given are wrong: `docker login`, or a token."""
 

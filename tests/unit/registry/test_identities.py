@@ -27,7 +27,7 @@ from lreg.registry.http.sessions import TlsContext
 from lreg.registry.identities import Identities
 from tests.support.processes import eventually
 from tests.support.registries import start_lreg
-from tests.unit.registry.test_connection import LAST, hello, serving
+from tests.unit.registry.serving import LAST, hello, serving
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Sequence

@@ -11,7 +11,7 @@ import pytest
 from lreg.errors import TransferBroken
 from lreg.registry.http.messages import FileSlice, Response
 from tests.support.processes import in_time
-from tests.unit.registry.test_connection import connected, serving, talk
+from tests.unit.registry.serving import connected, serving, talk
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable

@@ -23,7 +23,7 @@ from lreg.errors import TransferBroken
 from lreg.registry.http.messages import Request, Response
 from lreg.registry.http.sessions import TlsContext
 from tests.support.processes import in_time
-from tests.unit.registry.test_connection import (
+from tests.unit.registry.serving import (
     LAST,
     connected,
     digest_body,

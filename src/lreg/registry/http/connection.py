@@ -7,33 +7,25 @@ others get a task. Bodies go through threads in both directions (body.py, transf
 from __future__ import annotations
 
 import asyncio
-import logging
 import socket
 from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol, cast
 
-from lreg.errors import BadRequest, RegistryError, TransferBroken
-from lreg.registry.http.body import Body
+from lreg.errors import BadRequest, TransferBroken
+from lreg.registry.http.answers import GIVEN_UP, begun, log_bug, settled
+from lreg.registry.http.incoming import Incoming
 from lreg.registry.http.messages import Request, Response, encode_head
-from lreg.registry.http.parser import MAX_HEAD, parse_head
+from lreg.registry.http.parser import parse_head
 from lreg.registry.http.sending import Outgoing
-from lreg.registry.http.tls import TlsLayer, sealed_inlet
-from lreg.registry.http.transfer import plain_inlet
+from lreg.registry.http.tls import TlsLayer
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Coroutine
     from concurrent.futures import Executor
-    from contextlib import AbstractContextManager
 
+    from lreg.registry.http.body import Body
     from lreg.registry.http.messages import Application, Endpoint
-    from lreg.registry.http.parser import Head
-    from lreg.registry.http.transfer import Inlet
 
-log = logging.getLogger(__name__)
-
-_FIRST_BUFFER = 4 << 10
-_TLS_HANDSHAKE = 0x16
-_GIVEN_UP = "it was given up on"
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 # Seconds that a client may take: for its first head, between requests, without any progress of a
 # body, and for the rest of a body that nobody wants (closing at once would reset the connection
@@ -78,10 +70,7 @@ class Connection(asyncio.BufferedProtocol):
         self._service = service
         self._endpoint = endpoint
         self._loop = service.loop
-        self._buffer = bytearray(_FIRST_BUFFER)
-        self._start = self._end = 0
-        self._body: Body | None = None
-        self._busy = self._closing = self._lingering = self._heard_all = self._lost = False
+        self._busy = self._closing = self._heard_all = self._lost = False
         self._sending = False
         self._patience = _HEAD_TIME
         self._progress()
@@ -92,6 +81,7 @@ class Connection(asyncio.BufferedProtocol):
         """Begin to listen to the client."""
         self._transport = cast("asyncio.Transport", transport)
         service, is_sealed = self._service, isinstance(transport, TlsLayer)
+        self._incoming = Incoming(self._transport, service.receivers, self._progress)
         self._outgoing = Outgoing(
             self._transport, service.sealers if is_sealed else service.senders
         )
@@ -101,42 +91,29 @@ class Connection(asyncio.BufferedProtocol):
         self._service.connections.add(self)
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        """Return where the next bytes belong: the body's piece, or the buffer for heads."""
-        if self._body and not self._body.over:
-            return self._body.buffer()
-        if self._start == self._end or self._lingering:
-            self._start = self._end = 0
-        elif self._end == len(self._buffer):
-            self._make_room()
-        return memoryview(self._buffer)[self._end :]
+        """Return where the next bytes belong."""
+        return self._incoming.buffer()
 
     def buffer_updated(self, count: int) -> None:
         """Take the bytes that came."""
-        if self._body and not self._body.over:
-            self._progress()
-            if rest := self._body.arrived(count):
-                self._keep(rest)
-        elif not self._lingering:
-            self._end += count
-            if self._busy:
-                # A pipelining client is answered in order; it waits where it sends too much.
-                if self._end == MAX_HEAD:
-                    self._transport.pause_reading()
-            else:
-                self._answer_all()
+        if not self._incoming.arrived(count):
+            return
+        if self._busy:
+            # A pipelining client is answered in order; it waits where it sends too much.
+            self._incoming.pause_if_full()
+        else:
+            self._answer_all()
 
     def eof_received(self) -> bool:
         """End the connection, unless an answer is still owed to a client that only listens."""
-        if self._body and not self._body.over:
-            self._body.finish(TransferBroken("the client hung up before the end of its body"))
+        self._incoming.break_body(TransferBroken("the client hung up before the end of its body"))
         self._closing = self._heard_all = True
         return self._busy and not self._endpoint.tls
 
     def connection_lost(self, error: Exception | None) -> None:
         """Wake everyone who waits for this client."""
         self._lost = self._closing = True
-        if self._body:
-            self._body.finish(TransferBroken("the client went away before the end of its body"))
+        self._incoming.lose()
         self._outgoing.lose()
         self._service.connections.discard(self)
 
@@ -158,7 +135,8 @@ class Connection(asyncio.BufferedProtocol):
         if self._service.stopping and self._is_abandoned:
             return True
         theirs = self._sending and not self._outgoing.waits_for_us
-        ours = self._busy and not theirs and not (self._body and self._body.awaited)
+        body = self._incoming.body
+        ours = self._busy and not theirs and not (body and body.awaited)
         return not ours and self._since + self._patience < now
 
     def stop(self) -> None:
@@ -182,8 +160,7 @@ class Connection(asyncio.BufferedProtocol):
     def abort(self) -> None:
         """Drop the client, whatever it is in the middle of."""
         self._closing = True
-        if self._body:
-            self._body.finish(TransferBroken("the client stalled before the end of its body"))
+        self._incoming.break_body(TransferBroken("the client stalled before the end of its body"))
         if self._lost:
             return
         # A thread may be sending over a duplicate of the socket: closing one would not end it.
@@ -197,48 +174,27 @@ class Connection(asyncio.BufferedProtocol):
 
     # Requests.
 
-    def _make_room(self) -> None:
-        waiting = self._buffer[self._start : self._end]
-        size = len(self._buffer)
-        self._buffer = waiting.ljust(min(MAX_HEAD, size * 2) if not self._start else size, b"\0")
-        self._start, self._end = 0, len(waiting)
-
-    def _keep(self, rest: bytes) -> None:
-        """Keep bytes that came behind a body, for the next request."""
-        self._buffer = bytearray(rest).ljust(_FIRST_BUFFER, b"\0")
-        self._start, self._end = 0, len(rest)
-
     def _answer_all(self) -> None:
         """Answer every request that is here whole, until one has to wait."""
-        while not self._busy and not self._closing and self._end > self._start:
-            while self._buffer.startswith(b"\r\n", self._start, self._end):
-                self._start += 2  # RFC 9112, 2.2: ignore empty lines before a request
-            end = self._buffer.find(b"\r\n\r\n", self._start, self._end)
-            if end < 0:
-                self._check_unfinished_head()
-                return
-            data = bytes(self._buffer[self._start : end])
-            self._start = end + 4
-            self._begin(data)
-
-    def _check_unfinished_head(self) -> None:
-        # containerd 2 and Docker 29 try TLS first where HTTP is allowed, and fall back to HTTP
-        # only if a plain port answers with an HTTP/1.1 400 line.
-        if self._end > self._start and self._buffer[self._start] == _TLS_HANDSHAKE:
-            self._refuse(BadRequest("this port speaks plain HTTP, not TLS"))
-        elif self._end - self._start >= MAX_HEAD:
-            self._refuse(BadRequest("the request's headers are too large"), status=431)
-
-    def _begin(self, data: bytes) -> None:
-        """Answer the request whose head is `data`, at once or in a task."""
-        self._busy, self._patience = True, _STALL_TIME
         try:
-            head = parse_head(data)
+            while not self._busy and not self._closing and (head := self._incoming.next_head()):
+                self._begin(head)
         except BadRequest as error:
             self._refuse(error)
-            return
+
+    def _begin(self, data: bytearray) -> None:
+        """Answer the request whose head is `data`, at once or in a task.
+
+        Raises:
+            BadRequest: it is no request.
+        """
+        head = parse_head(data)
+        self._busy, self._patience = True, _STALL_TIME
         self._closing = self._closing or not head.keep_alive
-        body = self._service.no_body if head.length == 0 else self._begin_body(head)
+        body = self._service.no_body
+        if head.length != 0:
+            before = self._send_continue if head.expects_continue else self._progress
+            body = self._incoming.begin_body(head, before)
         request = Request(
             head.method,
             head.path,
@@ -251,58 +207,22 @@ class Connection(asyncio.BufferedProtocol):
             head.takes_chunks,
             self._server_name,
         )
-        try:
-            answer = self._service.application.handle(request)
-        except Exception:  # noqa: BLE001 - a bug is answered, whatever it is
-            answer = _failed(request)
+        answer = begun(self._service.application, request)
         if isinstance(answer, Response) and answer.in_memory:
             self._finish(request, answer, self._write(request, answer))
         else:
             self._service.spawn(self._exchange(request, answer))
 
-    def _begin_body(self, head: Head) -> Body:
-        body = self._body = Body(
-            head.length,
-            self._service.receivers,
-            begin=self._send_continue if head.expects_continue else self._progress,
-            progress=self._progress,
-            pause=self._pause_reading,
-            inlet=self._inlet,
-        )
-        early = memoryview(bytes(self._buffer[self._start : self._end]))
-        self._start = self._end = 0
-        try:
-            rest = body.feed(early)
-        except BadRequest as error:
-            body.finish(error)
-        else:
-            self._keep(rest)
-        return body
-
-    def _inlet(self) -> AbstractContextManager[Inlet]:
-        if isinstance(self._transport, TlsLayer):
-            return sealed_inlet(self._transport)
-        return plain_inlet(self._transport)
-
     def _send_continue(self) -> None:
         self._progress()
-        if self._body and not self._body.received:
+        if (body := self._incoming.body) and not body.received:
             self._outgoing.write(_CONTINUE)
 
-    def _pause_reading(self, pause: bool) -> None:
-        if self._lost:
-            return
-        if pause:
-            self._transport.pause_reading()
-        else:
-            self._progress()
-            self._transport.resume_reading()
-
-    def _refuse(self, error: RegistryError, status: int = 400) -> None:
+    def _refuse(self, error: BadRequest) -> None:
         """Answer something that is not a request, and close."""
-        self._closing, self._busy = True, False
+        self._closing = True
         text = f"{error}\n".encode()
-        response = Response(status, {"Content-Type": "text/plain; charset=utf-8"}, (text,))
+        response = Response(error.status, {"Content-Type": "text/plain; charset=utf-8"}, (text,))
         self._outgoing.write(encode_head(response, self._service.date, close=True), response)
         self._linger()
 
@@ -310,13 +230,7 @@ class Connection(asyncio.BufferedProtocol):
 
     async def _exchange(self, request: Request, answer: Response | Awaitable[Response]) -> None:
         """Send an answer that has to be waited for, or whose body is in files."""
-        try:
-            response = answer if isinstance(answer, Response) else await answer
-        except asyncio.CancelledError:
-            # By the server, which then has no connection any more, or what it waited for ended.
-            response = Response(503, {"Retry-After": "1"}, fields={"broken": _GIVEN_UP})
-        except Exception:  # noqa: BLE001 - a bug is answered, whatever it is
-            response = _failed(request)
+        response = await settled(request, answer)
         sent = 0
 
         def progress(count: int) -> None:
@@ -331,10 +245,10 @@ class Connection(asyncio.BufferedProtocol):
             if request.method != "HEAD":
                 await self._outgoing.send_rest(response, progress, chunks=request.takes_chunks)
         except (TransferBroken, asyncio.CancelledError) as error:
-            response.fields["broken"] = str(error) or _GIVEN_UP
+            response.fields["broken"] = str(error) or GIVEN_UP
             self.abort()
         except Exception as error:  # noqa: BLE001 - whatever it is, the rest will never come
-            _log_bug(request)
+            log_bug(request)
             response.fields["broken"] = repr(error)
             self.abort()
         finally:
@@ -357,7 +271,7 @@ class Connection(asyncio.BufferedProtocol):
     def _finish(self, request: Request, response: Response, sent: int) -> None:
         """Note the end of an exchange and make ready for the next, or close."""
         self._service.application.finished(request, response, sent)
-        self._busy, self._body = False, None
+        self._busy, self._incoming.body = False, None
         self._patience = _IDLE_TIME
         self._progress()
         if self._lost:
@@ -369,25 +283,13 @@ class Connection(asyncio.BufferedProtocol):
 
     def _linger(self) -> None:
         """Close once the client has seen the response, whatever it still sends."""
-        self._lingering, self._patience = True, _LINGER_TIME
+        self._patience = _LINGER_TIME
         self._progress()
         if self._heard_all or not self._transport.can_write_eof():
             self._transport.close()
             return
-        self._transport.resume_reading()
+        self._incoming.discard()
         try:
             self._transport.write_eof()
         except OSError:  # the client has reset the connection
             self._transport.abort()
-
-
-def _failed(request: Request) -> Response:
-    """Log the exception that is being handled, a bug, and answer 500."""
-    _log_bug(request)
-    text = b'{"errors":[{"code":"UNKNOWN","message":"a bug in lreg: its log says more"}]}'
-    return Response(500, {"Content-Type": "application/json"}, (text,))
-
-
-def _log_bug(request: Request) -> None:
-    extra = {"method": request.method, "path": request.path}
-    log.exception("request.failed", extra=extra)  # noqa: LOG004 - called by handlers only

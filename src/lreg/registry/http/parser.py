@@ -55,7 +55,7 @@ class Head:
     expects_continue: bool
 
 
-def parse_head(data: bytes) -> Head:
+def parse_head(data: bytes | bytearray) -> Head:
     """Return the head in `data`, which ends before the empty line.
 
     Raises:
