@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import lreg
 from lreg import errors
+from lreg.cli import COMMANDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,6 +43,18 @@ FLOORS = {
     "cli": 10,
     "__main__": 11,
 }
+# Inside of the command line what commands share lies in rooms; all else there is a command.
+CLI_FLOORS = {
+    "options": 0,
+    "output": 0,
+    "registries": 1,
+    "looking": 2,
+    "carrying": 2,
+    "bringing": 2,
+    "building": 2,
+}
+# What is no command, and no room of theirs.
+CLI_OTHERS = {"lazy", "reference", "node", "seed"}
 # Libraries that only one room knows of.
 ONLY_IN = {
     "h11": "client",
@@ -99,6 +112,29 @@ def test_imports_run_downward() -> None:
             if FLOORS[there] >= FLOORS[here]:
                 wrong.append(f"{module} imports {name}")
     assert not wrong
+
+
+def test_the_command_line_is_commands_and_rooms() -> None:
+    """Who looks for a command finds the file of its name; what several share knows none of them."""
+    assert {path.stem for path in (PACKAGE / "cli").glob("[!_]*")} == {
+        *(COMMANDS | CLI_FLOORS),
+        *CLI_OTHERS,
+    }
+    wrong = []
+    for module, tree in _modules():
+        here = _cli_room(module)
+        if here not in CLI_FLOORS:
+            continue
+        for name in _imports(tree):
+            there = _cli_room(name)
+            if there and there != here and CLI_FLOORS.get(there, 9) >= CLI_FLOORS[here]:
+                wrong.append(f"{module} imports {name}")
+    assert not wrong
+
+
+def _cli_room(module: str) -> str | None:
+    _, _, inside = module.partition("lreg.cli.")
+    return inside.partition(".")[0] if inside and inside[0].islower() else None
 
 
 def test_libraries_stay_in_their_room() -> None:

@@ -89,7 +89,7 @@ def main() -> NoReturn:
 def run(arguments: list[str]) -> int:
     """Run one command line; return the exit code."""
     if "_LREG_COMPLETE" in os.environ:
-        from lreg.cli.complete import register  # noqa: PLC0415 -- only a shell's TAB needs it
+        from lreg.cli.registries.completing import register  # noqa: PLC0415 -- only a shell's TAB needs it
 
         register()
     return exit_code(lambda: root.main(arguments, prog_name="lreg", standalone_mode=False))

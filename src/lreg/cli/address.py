@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lreg.cli import running
-from lreg.cli.options import with_settings
-from lreg.cli.outward import outward
+from lreg.cli.options.settings import with_settings
+from lreg.cli.registries import running
+from lreg.cli.registries.outward import outward
 from lreg.errors import LregError
 
 if TYPE_CHECKING:

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lreg.cli.access import Access, access_options
-from lreg.cli.output import human_seconds, human_size, print_json
+from lreg.cli.options.access import Access, access_options
+from lreg.cli.output.text import human_seconds, human_size, print_json
 from lreg.errors import UsageError
 from lreg.oci.platform import Platform
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from lreg.cli.building import Build, Built
+    from lreg.cli.building.build import Build, Built
     from lreg.images.building.sources import Source, Wishes
 
 _Pairs = tuple[tuple[str, str], ...]
@@ -168,7 +168,7 @@ def command(
     labels, app.exec), as xcluster has them; or an image.json. A Dockerfile that runs something
     goes to buildah, BuildKit or docker. The last line on stdout is the image's tag.
     """
-    from lreg.cli.building import Build, build  # noqa: PLC0415 -- `--help` needs none of it
+    from lreg.cli.building.build import Build, build  # noqa: PLC0415 -- `--help` needs none of it
     from lreg.images.building.build import source_date_epoch  # noqa: PLC0415
     from lreg.images.building.builders import Builder  # noqa: PLC0415
     from lreg.images.building.layers import Recipe  # noqa: PLC0415

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lreg.cli.access import Access, access_options, platform_option
-from lreg.cli.complete import images
+from lreg.cli.options.access import Access, access_options, platform_option
+from lreg.cli.registries.completing import images
 from lreg.errors import LregError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lreg.cli.carried import Result
+    from lreg.cli.carrying.report import Result
     from lreg.images.bundle import Bundle
     from lreg.images.carrying import CarriedFile
     from lreg.oci.digest import Digest
@@ -77,7 +77,7 @@ def create(
         raise UsageError("--platform and --all-platforms exclude each other")
     if not names and not lock:
         raise UsageError("name images, or files or folders that need some, or a --lock FILE")
-    from lreg.cli.carried import report, stdout_free  # noqa: PLC0415 -- `--help` needs no client
+    from lreg.cli.carrying.report import report, stdout_free  # noqa: PLC0415 -- `--help` needs no client
     from lreg.oci.platform import Platform  # noqa: PLC0415
 
     stdout_free(output, as_json=as_json)
@@ -98,10 +98,10 @@ async def _create(
     output: str,
     quiet: bool,
 ) -> Result:
-    from lreg.cli.carry import carry  # noqa: PLC0415 -- `--help` needs no client
-    from lreg.cli.remote import Registries  # noqa: PLC0415
-    from lreg.cli.sink import write_to  # noqa: PLC0415
-    from lreg.cli.wanted import wanted_image  # noqa: PLC0415
+    from lreg.cli.carrying.carry import carry  # noqa: PLC0415 -- `--help` needs no client
+    from lreg.cli.carrying.wanted import wanted_image  # noqa: PLC0415
+    from lreg.cli.output.sink import write_to  # noqa: PLC0415
+    from lreg.cli.registries.remote import Registries  # noqa: PLC0415
 
     def write(files: Iterator[CarriedFile]) -> None:
         from lreg.images.bundle import write_bundle  # noqa: PLC0415
@@ -123,7 +123,7 @@ async def _create(
 
 def _named(names: tuple[str, ...], lock: Path | None) -> Iterator[str]:
     """Yield the names of what is to be bundled; raise UsageError where a path has no images."""
-    from lreg.cli.needs import look  # noqa: PLC0415
+    from lreg.cli.options.sources import look  # noqa: PLC0415
     from lreg.images import lock as locks  # noqa: PLC0415
     from lreg.images.finding.sources import Sources  # noqa: PLC0415
 
@@ -140,7 +140,7 @@ def _named(names: tuple[str, ...], lock: Path | None) -> Iterator[str]:
 
 def _brought(path: Path) -> dict[Digest, RepositoryName]:
     """Return the blobs that are where an earlier bundle went, each with its repository there."""
-    from lreg.cli.naming import repository_of  # noqa: PLC0415
+    from lreg.cli.registries.naming import repository_of  # noqa: PLC0415
 
     with _opened(str(path)) as bundle:
         return {
@@ -163,8 +163,8 @@ def load(*, file: str, insecure: bool, ca: Path | None, quiet: bool, as_json: bo
     FILE may be - for stdin. What the registry has is not sent: a load that broke off goes on where
     it was. Every digest is verified. What was cached where the bundle was made is cached here.
     """
-    from lreg.cli.carried import report  # noqa: PLC0415 -- `--help` needs no client
-    from lreg.cli.loading import load_bundle  # noqa: PLC0415
+    from lreg.cli.carrying.load import load_bundle  # noqa: PLC0415
+    from lreg.cli.carrying.report import report  # noqa: PLC0415 -- `--help` needs no client
 
     with _opened(file) as bundle:
         result = asyncio.run(load_bundle(bundle, file, Access(insecure, ca), quiet=quiet))

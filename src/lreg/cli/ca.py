@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lreg.cli.options import with_settings
+from lreg.cli.options.settings import with_settings
 from lreg.config import CA_FILE
 from lreg.errors import LregError
 

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import click
 
 from lreg.admin.values import Wanted, WantedImages
-from lreg.cli.access import Access, access_options
-from lreg.cli.complete import images
-from lreg.cli.wanting import bring, bring_options, chosen
+from lreg.cli.bringing.command import bring, bring_options, chosen
+from lreg.cli.options.access import Access, access_options
+from lreg.cli.registries.completing import images
 from lreg.errors import UsageError
 from lreg.oci.reference import Reference
 
 if TYPE_CHECKING:
-    from lreg.cli.bringing import Bringing
+    from lreg.cli.bringing.bring import Bringing
     from lreg.oci.platform import Platform
 
 
@@ -65,10 +65,10 @@ def command(
 async def _bring(
     named: tuple[Wanted, ...], lock: Path | None, jobs: int, access: Access, *, quiet: bool
 ) -> Bringing:
-    from lreg.cli.bringing import Failure, by_copies, by_fills  # noqa: PLC0415 -- `--help` needs
-    from lreg.cli.locked import missing_of, wanted_of  # noqa: PLC0415             no client
-    from lreg.cli.progress import shown  # noqa: PLC0415
-    from lreg.cli.remote import Registries  # noqa: PLC0415
+    from lreg.cli.bringing.bring import Failure, by_copies, by_fills  # noqa: PLC0415 -- `--help` needs
+    from lreg.cli.bringing.locked import missing_of, wanted_of  # noqa: PLC0415             no client
+    from lreg.cli.output.progress import shown  # noqa: PLC0415
+    from lreg.cli.registries.remote import Registries  # noqa: PLC0415
     from lreg.images.lock import read  # noqa: PLC0415
 
     locked = read(lock) if lock else ()

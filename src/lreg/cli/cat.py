@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lreg.cli.complete import images
-from lreg.cli.looking import looking_options
+from lreg.cli.looking.entries import looking_options
+from lreg.cli.registries.completing import images
 
 if TYPE_CHECKING:
-    from lreg.cli.looking import Where
+    from lreg.cli.looking.entries import Where
     from lreg.images.contents.layers import Layers
 
 
@@ -24,8 +24,8 @@ def command(image: str, path: str, *, where: Where) -> None:
 
     Layers below the one that has it are not fetched.
     """
-    from lreg.cli.contents import look_into  # noqa: PLC0415 -- `--help` needs no client
-    from lreg.cli.sink import standard_output  # noqa: PLC0415
+    from lreg.cli.looking.contents import look_into  # noqa: PLC0415 -- `--help` needs no client
+    from lreg.cli.output.sink import standard_output  # noqa: PLC0415
     from lreg.images.contents.find import open_file  # noqa: PLC0415
 
     def show(layers: Layers) -> None:

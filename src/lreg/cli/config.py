@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lreg.cli.options import with_settings
-from lreg.cli.output import print_json
+from lreg.cli.options.settings import with_settings
+from lreg.cli.output.text import print_json
 from lreg.config import SETTINGS, Config
 from lreg.settings import settings_of
 from lreg.upstreams import TABLES

@@ -4,40 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import click
 
-from lreg.cli.access import Access, access_options, platform_option
-from lreg.cli.complete import images
-from lreg.cli.output import human_seconds, human_size, print_json
+from lreg.cli.carrying.copied import CopyResult, result_json, result_line
+from lreg.cli.options.access import Access, access_options, platform_option
+from lreg.cli.output.text import print_json
+from lreg.cli.registries.completing import images
 from lreg.errors import UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from lreg.client.copy import Options
-    from lreg.client.progress import Copied, Moved, Tally
     from lreg.oci.platform import Platform
-    from lreg.oci.reference import Reference
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What a copy did.
-
-    Attributes:
-        source: the image as it was asked for, or where it came from.
-        target: where it stands now: with its tag, or with its digest where it has none.
-        copied: what moved.
-        seconds: how long it took.
-    """
-
-    source: Reference | str
-    target: Reference
-    copied: Copied
-    seconds: float
 
 
 @click.command(epilog="Example: lreg copy mine/app:1 registry.example/team/app")
@@ -89,9 +71,9 @@ def command(
 
 async def _copy(
     source_text: str, target_text: str, options: Options, access: Access, *, quiet: bool
-) -> Result:
-    from lreg.cli.progress import shown  # noqa: PLC0415 -- `lreg copy --help` needs no client
-    from lreg.cli.remote import Registries  # noqa: PLC0415
+) -> CopyResult:
+    from lreg.cli.output.progress import shown  # noqa: PLC0415 -- `lreg copy --help` needs no client
+    from lreg.cli.registries.remote import Registries  # noqa: PLC0415
     from lreg.client.copy import copy_image  # noqa: PLC0415
 
     begin = time.monotonic()
@@ -112,43 +94,4 @@ async def _copy(
             )
     if target.tag is None:
         target = replace(target, digest=copied.root.digest)
-    return Result(source, target, copied, time.monotonic() - begin)
-
-
-def result_line(result: Result) -> str:
-    """Return the one line that says what a copy did."""
-    copied = result.copied
-    parts = [
-        f"{human_size(copied.copied.size)} copied",
-        f"{human_size(copied.mounted.size)} mounted" if copied.mounted.count else "",
-        f"{human_size(copied.skipped.size)} already there" if copied.skipped.count else "",
-        human_seconds(result.seconds),
-    ]
-    digest = "" if result.target.digest else f"@{copied.root.digest}"
-    return f"{result.target}{digest}: {', '.join(filter(None, parts))}"
-
-
-def result_json(result: Result) -> dict[str, Any]:
-    """Return the JSON object that says what a copy did; sizes are in bytes."""
-    copied = result.copied
-    return {
-        "source": str(result.source),
-        "target": str(result.target),
-        "digest": str(copied.root.digest),
-        "media_type": copied.root.media_type,
-        **moved_json(copied),
-        "seconds": round(result.seconds, 3),
-    }
-
-
-def moved_json(moved: Moved) -> dict[str, dict[str, int]]:
-    """Return the fields that say how much moved; sizes are in bytes."""
-    return {
-        "copied": _tally(moved.copied),
-        "mounted": _tally(moved.mounted),
-        "already_there": _tally(moved.skipped),
-    }
-
-
-def _tally(tally: Tally) -> dict[str, int]:
-    return {"count": tally.count, "size": tally.size}
+    return CopyResult(source, target, copied, time.monotonic() - begin)

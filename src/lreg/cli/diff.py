@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lreg.cli.complete import images
-from lreg.cli.looking import as_json as entry_json
-from lreg.cli.looking import looking_options
-from lreg.cli.output import print_json, printable
+from lreg.cli.looking.entries import as_json as entry_json
+from lreg.cli.looking.entries import looking_options
+from lreg.cli.output.text import print_json, printable
+from lreg.cli.registries.completing import images
 
 if TYPE_CHECKING:
-    from lreg.cli.looking import Where
+    from lreg.cli.looking.entries import Where
     from lreg.images.contents.compare import Difference
     from lreg.images.contents.layers import Layers
 
@@ -35,7 +35,7 @@ def command(
 
     Times are no difference. The exit code is 1 if there are differences, as of diff(1).
     """
-    from lreg.cli.contents import look_into  # noqa: PLC0415 -- `--help` needs no client
+    from lreg.cli.looking.contents import look_into  # noqa: PLC0415 -- `--help` needs no client
     from lreg.images.contents.compare import differences  # noqa: PLC0415
 
     def compare(one: Layers, other: Layers) -> list[Difference]:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import click
 
 from lreg.admin.codec import to_json
-from lreg.cli.access import Access, access_options
-from lreg.cli.asking import ask_lreg
-from lreg.cli.output import columns, human_size, print_json
+from lreg.cli.options.access import Access, access_options
+from lreg.cli.output.text import columns, human_size, print_json
+from lreg.cli.registries.asking import ask_lreg
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lreg.cli.complete import images
-from lreg.cli.looking import looking_options
+from lreg.cli.looking.entries import looking_options
+from lreg.cli.registries.completing import images
 from lreg.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from lreg.cli.looking import Where
+    from lreg.cli.looking.entries import Where
     from lreg.images.contents.layers import Layers
 
 
@@ -48,8 +48,8 @@ def command(
 
     The same image gives the same bytes.
     """
-    from lreg.cli.contents import look_into  # noqa: PLC0415 -- `--help` needs no client
-    from lreg.cli.sink import write_to  # noqa: PLC0415
+    from lreg.cli.looking.contents import look_into  # noqa: PLC0415 -- `--help` needs no client
+    from lreg.cli.output.sink import write_to  # noqa: PLC0415
     from lreg.images.contents.flatten import write_root  # noqa: PLC0415
 
     def export(layers: Layers) -> None:

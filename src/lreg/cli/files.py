@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lreg.cli.complete import images
-from lreg.cli.looking import as_json as entry_json
-from lreg.cli.looking import long_line, looking_options
-from lreg.cli.output import print_json, printable
+from lreg.cli.looking.entries import as_json as entry_json
+from lreg.cli.looking.entries import long_line, looking_options
+from lreg.cli.output.text import print_json, printable
+from lreg.cli.registries.completing import images
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from lreg.cli.looking import Where
+    from lreg.cli.looking.entries import Where
     from lreg.images.contents.entries import Entry
     from lreg.images.contents.layers import Layers
 
@@ -37,7 +37,7 @@ def command(
 
     Layer by layer, files called `.wh.NAME` say that NAME of the layers below is gone.
     """
-    from lreg.cli.contents import look_into  # noqa: PLC0415 -- `--help` needs no client
+    from lreg.cli.looking.contents import look_into  # noqa: PLC0415 -- `--help` needs no client
 
     def show(layers: Layers) -> None:
         if not by_layer:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lreg.cli.access import Access, access_options
-from lreg.cli.complete import images
+from lreg.cli.options.access import Access, access_options
+from lreg.cli.registries.completing import images
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,8 +31,8 @@ def command(ctx: click.Context, image: tuple[str, ...], *, insecure: bool, ca: P
 
 
 async def _lacking(names: tuple[str, ...], access: Access) -> list[Missing]:
-    from lreg.cli.lacking import lacking_of  # noqa: PLC0415 -- `--help` needs no client
-    from lreg.cli.remote import Registries  # noqa: PLC0415
+    from lreg.cli.bringing.lacking import lacking_of  # noqa: PLC0415 -- `--help` needs no client
+    from lreg.cli.registries.remote import Registries  # noqa: PLC0415
 
     async with Registries(access) as registries:
         return await lacking_of(registries, names)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lreg.cli.needs import look, names_any, source_options
-from lreg.cli.output import columns, print_json, printable
+from lreg.cli.options.sources import look, names_any, source_options
+from lreg.cli.output.text import columns, print_json, printable
 from lreg.errors import UsageError
 
 if TYPE_CHECKING:

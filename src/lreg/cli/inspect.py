@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lreg.cli.access import Access, access_options, platform_option
-from lreg.cli.complete import images
-from lreg.cli.output import print_json
+from lreg.cli.options.access import Access, access_options, platform_option
+from lreg.cli.output.text import print_json
+from lreg.cli.registries.completing import images
 from lreg.errors import UsageError
 
 if TYPE_CHECKING:
@@ -47,8 +47,8 @@ def command(
 
 
 async def _raw(text: str, access: Access, platform: Platform | None) -> bytes:
-    from lreg.cli.facts import find_manifest  # noqa: PLC0415 -- `--help` needs no client
-    from lreg.cli.remote import Registries  # noqa: PLC0415
+    from lreg.cli.looking.facts import find_manifest  # noqa: PLC0415 -- `--help` needs no client
+    from lreg.cli.registries.remote import Registries  # noqa: PLC0415
 
     async with Registries(access) as registries:
         reference = await registries.locate(text)
@@ -57,9 +57,9 @@ async def _raw(text: str, access: Access, platform: Platform | None) -> bytes:
 
 
 async def _show(text: str, access: Access, platform: Platform | None, *, as_json: bool) -> None:
-    from lreg.cli import describe  # noqa: PLC0415 -- `--help` needs no client
-    from lreg.cli.facts import find_facts  # noqa: PLC0415
-    from lreg.cli.remote import Registries  # noqa: PLC0415
+    from lreg.cli.looking import describe  # noqa: PLC0415 -- `--help` needs no client
+    from lreg.cli.looking.facts import find_facts  # noqa: PLC0415
+    from lreg.cli.registries.remote import Registries  # noqa: PLC0415
 
     async with Registries(access) as registries:
         reference = await registries.locate(text)

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lreg.cli.access import Access, access_options, platform_option
-from lreg.cli.complete import images
-from lreg.cli.output import columns, human_size, print_json
+from lreg.cli.options.access import Access, access_options, platform_option
+from lreg.cli.output.text import columns, human_size, print_json
+from lreg.cli.registries.completing import images
 from lreg.errors import LregError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lreg.cli.facts import ImageFacts
+    from lreg.cli.looking.facts import ImageFacts
     from lreg.oci.platform import Platform
 
 _SHOWN = 80
@@ -59,8 +59,8 @@ def command(
 
 
 async def _facts(text: str, access: Access, platform: Platform | None) -> ImageFacts:
-    from lreg.cli.facts import find_facts  # noqa: PLC0415 -- `--help` needs no client
-    from lreg.cli.remote import Registries  # noqa: PLC0415
+    from lreg.cli.looking.facts import find_facts  # noqa: PLC0415 -- `--help` needs no client
+    from lreg.cli.registries.remote import Registries  # noqa: PLC0415
 
     async with Registries(access) as registries:
         reference = await registries.locate(text)

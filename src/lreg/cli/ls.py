@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lreg.admin.codec import to_json
-from lreg.cli.access import Access, access_options
-from lreg.cli.complete import repositories
-from lreg.cli.origins import origin_of
-from lreg.cli.output import columns, print_json
+from lreg.cli.options.access import Access, access_options
+from lreg.cli.output.origins import origin_of
+from lreg.cli.output.text import columns, print_json
+from lreg.cli.registries.completing import repositories
 from lreg.errors import NameUnknown, Unauthorized
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def command(prefix: str, *, insecure: bool, ca: Path | None, as_json: bool) -> N
 
 
 async def _list(prefix: str, access: Access, *, as_json: bool) -> None:
-    from lreg.cli.remote import Registries  # noqa: PLC0415 -- `lreg ls --help` needs no client
+    from lreg.cli.registries.remote import Registries  # noqa: PLC0415 -- `lreg ls --help` needs no client
 
     async with Registries(access) as registries:
         admin = await registries.admin()

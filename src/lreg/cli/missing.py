@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lreg.admin.codec import to_json
-from lreg.cli.access import Access, access_options
-from lreg.cli.needs import look, names_any, source_options
-from lreg.cli.output import print_json
+from lreg.cli.options.access import Access, access_options
+from lreg.cli.options.sources import look, names_any, source_options
+from lreg.cli.output.text import print_json
 from lreg.errors import UsageError
 
 if TYPE_CHECKING:
@@ -76,8 +76,8 @@ def _json(one: Missing, guessed: Collection[str]) -> dict[str, Any]:
 
 
 async def _of_lock(lock: Path, access: Access) -> list[Missing]:
-    from lreg.cli.locked import missing_of  # noqa: PLC0415 -- `--help` needs no client
-    from lreg.cli.remote import Registries  # noqa: PLC0415
+    from lreg.cli.bringing.locked import missing_of  # noqa: PLC0415 -- `--help` needs no client
+    from lreg.cli.registries.remote import Registries  # noqa: PLC0415
     from lreg.images.lock import read  # noqa: PLC0415
 
     locked = read(lock)
@@ -86,8 +86,8 @@ async def _of_lock(lock: Path, access: Access) -> list[Missing]:
 
 
 async def _of_names(images: Sequence[str], access: Access) -> list[Missing]:
-    from lreg.cli.lacking import lacking_of  # noqa: PLC0415 -- `--help` needs no client
-    from lreg.cli.remote import Registries  # noqa: PLC0415
+    from lreg.cli.bringing.lacking import lacking_of  # noqa: PLC0415 -- `--help` needs no client
+    from lreg.cli.registries.remote import Registries  # noqa: PLC0415
 
     async with Registries(access) as registries:
         return await lacking_of(registries, images)

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 import click
 
 from lreg.admin.codec import to_json
-from lreg.cli.access import Access, access_options, platform_option
-from lreg.cli.complete import images
-from lreg.cli.origins import origin_of, short
-from lreg.cli.output import print_json
+from lreg.cli.options.access import Access, access_options, platform_option
+from lreg.cli.output.origins import origin_of, short
+from lreg.cli.output.text import print_json
+from lreg.cli.registries.completing import images
 from lreg.errors import UsageError
 from lreg.kinds import parse_duration
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from lreg.admin.values import ImageState
-    from lreg.cli.remote import Registries
+    from lreg.cli.registries.remote import Registries
     from lreg.client.admin import Admin
     from lreg.images.archive import ArchivedImage
     from lreg.oci.platform import Platform
@@ -141,7 +141,7 @@ def _source(text: str, platform: Platform | None) -> Iterator[str | ArchivedImag
 async def _override(
     source: str | ArchivedImage, image: str, access: Access, how: How
 ) -> ImageState:
-    from lreg.cli.remote import Registries  # noqa: PLC0415 -- `--help` needs no client
+    from lreg.cli.registries.remote import Registries  # noqa: PLC0415 -- `--help` needs no client
 
     async with Registries(access) as registries:
         admin = await registries.lreg()
@@ -154,7 +154,7 @@ async def _override(
 
 
 async def _push(registries: Registries, image: ArchivedImage, target: Reference, how: How) -> None:
-    from lreg.cli.progress import shown  # noqa: PLC0415
+    from lreg.cli.output.progress import shown  # noqa: PLC0415
     from lreg.client.copy import Options, push_image  # noqa: PLC0415
 
     with shown(quiet=how.quiet) as progress:
@@ -170,7 +170,7 @@ async def _push(registries: Registries, image: ArchivedImage, target: Reference,
 
 
 async def _copy(registries: Registries, source_text: str, target: Reference, how: How) -> None:
-    from lreg.cli.progress import shown  # noqa: PLC0415
+    from lreg.cli.output.progress import shown  # noqa: PLC0415
     from lreg.client.copy import Options, copy_image  # noqa: PLC0415
 
     source = await registries.locate(source_text)
@@ -186,7 +186,7 @@ async def _copy(registries: Registries, source_text: str, target: Reference, how
 
 
 async def _undo(image: str, access: Access) -> ImageState:
-    from lreg.cli.remote import Registries  # noqa: PLC0415
+    from lreg.cli.registries.remote import Registries  # noqa: PLC0415
 
     async with Registries(access) as registries:
         admin = await registries.lreg()

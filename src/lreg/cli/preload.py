@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 import click
 
 from lreg.admin.values import Wanted, WantedImages
-from lreg.cli.access import Access, access_options
-from lreg.cli.needs import look, names_any, source_options
-from lreg.cli.wanting import bring, bring_options, chosen
+from lreg.cli.bringing.command import bring, bring_options, chosen
+from lreg.cli.options.access import Access, access_options
+from lreg.cli.options.sources import look, names_any, source_options
 from lreg.errors import UsageError
 from lreg.oci.reference import Reference, RepositoryName
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lreg.cli.bringing import Bringing
-    from lreg.cli.remote import Registries
+    from lreg.cli.bringing.bring import Bringing
+    from lreg.cli.registries.remote import Registries
     from lreg.images.finding.found import Need
     from lreg.images.finding.sources import Sources
     from lreg.images.lock import Locked
@@ -98,7 +98,7 @@ class Preload:
         self, access: Access, lock: Path | None, platforms: Sequence[Platform], *, quiet: bool
     ) -> Bringing:
         """Bring them, and write the lock file; return what became of them."""
-        from lreg.cli.remote import Registries  # noqa: PLC0415 -- `--help` needs no client
+        from lreg.cli.registries.remote import Registries  # noqa: PLC0415 -- `--help` needs no client
 
         async with Registries(access) as registries:
             found = await self._bring(registries, quiet=quiet)
@@ -112,9 +112,9 @@ class Preload:
         return found
 
     async def _bring(self, registries: Registries, *, quiet: bool) -> Bringing:
-        from lreg.cli.bringing import Bringing, by_copies, by_fills  # noqa: PLC0415
-        from lreg.cli.lacking import lacking_of  # noqa: PLC0415
-        from lreg.cli.progress import shown  # noqa: PLC0415
+        from lreg.cli.bringing.bring import Bringing, by_copies, by_fills  # noqa: PLC0415
+        from lreg.cli.bringing.lacking import lacking_of  # noqa: PLC0415
+        from lreg.cli.output.progress import shown  # noqa: PLC0415
 
         names = [need.image for need in self.needs]
         if not self.force:
@@ -146,7 +146,7 @@ async def _locked(
 
 async def _digest(registries: Registries, reference: Reference) -> Digest:
     """Return what an image that is here is: under its whole name, else the one without a host."""
-    from lreg.cli.locked import ABSENT  # noqa: PLC0415
+    from lreg.cli.bringing.locked import ABSENT  # noqa: PLC0415
 
     whole = RepositoryName(f"{reference.host}/{reference.repository}")
     try:

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from lreg.cli.access import Access, access_options, platform_option
-from lreg.cli.complete import images
+from lreg.cli.options.access import Access, access_options, platform_option
+from lreg.cli.registries.completing import images
 from lreg.errors import UsageError
 from lreg.images.engines import NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lreg.cli.carried import Result
+    from lreg.cli.carrying.report import Result
     from lreg.images.carrying import CarriedFile
     from lreg.oci.platform import Platform
 
@@ -77,7 +77,7 @@ def command(
     docker.io/library/alpine is called so. An archive can be read by `docker load`, `podman load`,
     `ctr images import` and skopeo. To the OCI layout in a FOLDER images are added.
     """
-    from lreg.cli.carried import stdout_free  # noqa: PLC0415 -- `--help` needs no client
+    from lreg.cli.carrying.report import stdout_free  # noqa: PLC0415 -- `--help` needs no client
     from lreg.oci.platform import Platform  # noqa: PLC0415
 
     stdout_free(target.removeprefix("archive:"), as_json=as_json)
@@ -99,15 +99,15 @@ def pull(
     as_json: bool,
 ) -> None:
     """Let `write` have images, under their names or as `called`, and say which."""
-    from lreg.cli.carried import report  # noqa: PLC0415 -- `--help` needs no client
+    from lreg.cli.carrying.report import report  # noqa: PLC0415 -- `--help` needs no client
 
     if called and len(names) != 1:
         raise UsageError(f"--as names one image, and there are {len(names)}")
 
     async def bring() -> Result:
-        from lreg.cli.carry import carry  # noqa: PLC0415 -- `--help` needs no client
-        from lreg.cli.remote import Registries  # noqa: PLC0415
-        from lreg.cli.wanted import wanted_image  # noqa: PLC0415
+        from lreg.cli.carrying.carry import carry  # noqa: PLC0415 -- `--help` needs no client
+        from lreg.cli.carrying.wanted import wanted_image  # noqa: PLC0415
+        from lreg.cli.registries.remote import Registries  # noqa: PLC0415
 
         async with Registries(access) as registries:
             wanted = [await wanted_image(registries, name, called) for name in names]
@@ -118,7 +118,7 @@ def pull(
 
 def _writer(target: str) -> Write:
     """Return what writes images to where `--to` says; raise UsageError, or LregError."""
-    from lreg.cli.sink import write_to  # noqa: PLC0415
+    from lreg.cli.output.sink import write_to  # noqa: PLC0415
     from lreg.images.carrying import write_tar  # noqa: PLC0415
     from lreg.images.engines.choosing import engine  # noqa: PLC0415
     from lreg.images.layout import write_folder  # noqa: PLC0415

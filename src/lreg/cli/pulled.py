@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lreg.cli.access import Access, access_options
-from lreg.cli.asking import ask_lreg
-from lreg.cli.origins import moment, short
-from lreg.cli.output import columns, print_json
+from lreg.cli.options.access import Access, access_options
+from lreg.cli.output.origins import moment, short
+from lreg.cli.output.text import columns, print_json
+from lreg.cli.registries.asking import ask_lreg
 from lreg.errors import UsageError
 from lreg.kinds import parse_duration
 

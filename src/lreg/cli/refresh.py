@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import click
 
 from lreg.admin.codec import to_json
-from lreg.cli.access import Access, access_options
-from lreg.cli.asking import ask_lreg
-from lreg.cli.complete import images
-from lreg.cli.output import print_json
+from lreg.cli.options.access import Access, access_options
+from lreg.cli.output.text import print_json
+from lreg.cli.registries.asking import ask_lreg
+from lreg.cli.registries.completing import images
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lreg.cli.access import Access, access_options
-from lreg.cli.complete import images
+from lreg.cli.options.access import Access, access_options
+from lreg.cli.registries.completing import images
 from lreg.errors import DigestInvalid, ManifestUnknown, NameUnknown, SharedDigest, Unsupported
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def command(image: tuple[str, ...], *, force: bool, insecure: bool, ca: Path | N
 
 
 async def _remove_all(texts: Sequence[str], access: Access, *, force: bool) -> None:
-    from lreg.cli.remote import Registries  # noqa: PLC0415 -- `lreg rm --help` needs no client
+    from lreg.cli.registries.remote import Registries  # noqa: PLC0415 -- `lreg rm --help` needs no client
 
     async with Registries(access) as registries:
         references = [await registries.locate(text) for text in texts]

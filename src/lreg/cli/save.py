@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lreg.cli.access import Access
+from lreg.cli.options.access import Access
 from lreg.cli.pull import pull, pull_options
 
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ def command(
 
     It is a tar of an OCI layout with Docker's manifest.json, the same bytes for the same images.
     """
-    from lreg.cli.carried import stdout_free  # noqa: PLC0415 -- `--help` needs no client
-    from lreg.cli.sink import write_to  # noqa: PLC0415
+    from lreg.cli.carrying.report import stdout_free  # noqa: PLC0415 -- `--help` needs no client
+    from lreg.cli.output.sink import write_to  # noqa: PLC0415
     from lreg.images.carrying import write_tar  # noqa: PLC0415
 
     stdout_free(output, as_json=as_json)

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import click
 
 from lreg import __version__
-from lreg.cli import running
-from lreg.cli.options import with_settings
-from lreg.cli.target import reachable
+from lreg.cli.options.settings import with_settings
+from lreg.cli.registries import running
+from lreg.cli.registries.target import reachable
 from lreg.config import CA_FILE
 from lreg.errors import LregError
 
@@ -93,7 +93,7 @@ async def _show(url: str, ca: Path | None, example: Path | None) -> None:
     host = url.partition("://")[2]
     image = f"{host}/IMAGE"
     if example is not None:
-        from lreg.cli.example import push_example  # noqa: PLC0415
+        from lreg.cli.building.example import push_example  # noqa: PLC0415
 
         try:
             image = str(await push_example(url, example, ca=ca))

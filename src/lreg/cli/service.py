@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
-from lreg.cli.options import as_flags, with_settings
+from lreg.cli.options.settings import as_flags, with_settings
 from lreg.errors import LregError
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lreg.cli import running
-from lreg.cli.options import as_flags, with_settings
+from lreg.cli.options.settings import as_flags, with_settings
+from lreg.cli.registries import running
 from lreg.errors import LregError, UsageError
 
 if TYPE_CHECKING:

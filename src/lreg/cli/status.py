@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lreg.cli import running
-from lreg.cli.options import with_settings
-from lreg.cli.output import print_json
+from lreg.cli.options.settings import with_settings
+from lreg.cli.output.text import print_json
+from lreg.cli.registries import running
 
 if TYPE_CHECKING:
     from lreg.config import Loaded

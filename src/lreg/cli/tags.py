@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lreg.cli.access import Access, access_options
-from lreg.cli.complete import repositories
-from lreg.cli.output import print_json
+from lreg.cli.options.access import Access, access_options
+from lreg.cli.output.text import print_json
+from lreg.cli.registries.completing import repositories
 from lreg.errors import UsageError
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def command(repository: str, *, insecure: bool, ca: Path | None, as_json: bool) 
 
 
 async def _list(text: str, access: Access, *, as_json: bool) -> None:
-    from lreg.cli.remote import Registries  # noqa: PLC0415 -- `lreg tags --help` needs no client
+    from lreg.cli.registries.remote import Registries  # noqa: PLC0415 -- `lreg tags --help` needs no client
 
     async with Registries(access) as registries:
         reference = registries.parse(text)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lreg.cli.pinning import pin_command
+from lreg.cli.pin import pin_command
 
 command = pin_command(
     "Let each IMAGE be evicted again when the cache is full.",

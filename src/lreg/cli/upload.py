@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lreg.cli.access import Access, access_options, platform_option
-from lreg.cli.copy import Result, result_json, result_line
-from lreg.cli.naming import Naming
-from lreg.cli.output import print_json
-from lreg.cli.target import local_registry
+from lreg.cli.carrying.copied import CopyResult, result_json, result_line
+from lreg.cli.options.access import Access, access_options, platform_option
+from lreg.cli.output.text import print_json
+from lreg.cli.registries.naming import Naming
+from lreg.cli.registries.target import local_registry
 from lreg.errors import UsageError
 from lreg.images.engines import NAMES
 
@@ -62,7 +62,7 @@ def command(
     `docker save` or `podman save` write, packed or not, or the folder of an OCI layout. What
     begins with / or . is always a path. Content that the registry has is not sent.
     """
-    from lreg.cli.held import held_images  # noqa: PLC0415 -- `--help` needs none of it
+    from lreg.images.held import held_images  # noqa: PLC0415 -- `--help` needs none of it
 
     if strip_host and include_host:
         raise UsageError("--strip-host and --include-host exclude each other")
@@ -81,9 +81,9 @@ def command(
 
 async def _push(
     what: str, wanted: list[tuple[ArchivedImage, Reference]], access: Access, *, quiet: bool
-) -> list[Result]:
-    from lreg.cli.progress import shown  # noqa: PLC0415 -- `--help` needs no client
-    from lreg.cli.remote import Registries  # noqa: PLC0415
+) -> list[CopyResult]:
+    from lreg.cli.output.progress import shown  # noqa: PLC0415 -- `--help` needs no client
+    from lreg.cli.registries.remote import Registries  # noqa: PLC0415
     from lreg.client.copy import Options, push_image  # noqa: PLC0415
 
     results = []
@@ -102,5 +102,5 @@ async def _push(
                     options=Options(ask=False),
                     progress=progress,
                 )
-            results.append(Result(what, target, copied, time.monotonic() - begin))
+            results.append(CopyResult(what, target, copied, time.monotonic() - begin))
     return results

@@ -8,10 +8,10 @@ import click
 
 from lreg.admin.codec import to_json
 from lreg.admin.values import Upstreams
-from lreg.cli.access import Access, access_options
-from lreg.cli.asking import ask_lreg
-from lreg.cli.complete import upstreams
-from lreg.cli.output import columns, print_json
+from lreg.cli.options.access import Access, access_options
+from lreg.cli.output.text import columns, print_json
+from lreg.cli.registries.asking import ask_lreg
+from lreg.cli.registries.completing import upstreams
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

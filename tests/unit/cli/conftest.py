@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lreg.cli import running
+from lreg.cli.registries import running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +20,7 @@ def store(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("LREG_CONFIG", "/dev/null")
     monkeypatch.setenv("LREG_STORE", str(tmp_path / "store"))
-    monkeypatch.setattr("lreg.cli.target.default_store", lambda: tmp_path / "none")
+    monkeypatch.setattr("lreg.cli.registries.target.default_store", lambda: tmp_path / "none")
     return tmp_path / "store"
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from lreg.cli import running
-from lreg.cli.running import Running
+from lreg.cli.registries import running
+from lreg.cli.registries.running import Running
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lreg import certificates, cli
-from lreg.cli import running
+from lreg.cli.registries import running
 from tests.support.processes import Said, attempt, clean_environment, free_port, run
 from tests.support.registries import Namespace
 
@@ -171,7 +171,7 @@ def test_the_store_of_another_user(
     def refuse(*_: object, **__: object) -> int:
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr("lreg.cli.running.os.open", refuse)
+    monkeypatch.setattr("lreg.cli.registries.running.os.open", refuse)
     assert cli.run([command, "--store", str(lreg.store)]) == 1
     assert "for its owner to see" in capsys.readouterr().err
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lreg.cli import root
-from lreg.cli.complete import ColonBash, join_at_colons
+from lreg.cli.registries.completing import ColonBash, join_at_colons
 
 words = st.lists(st.text("ab/.-", min_size=1).filter(lambda word: ":" not in word), min_size=1)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lreg import cli
-from lreg.cli.options import as_flags
+from lreg.cli.options.settings import as_flags
 from lreg.config import load
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from lreg.cli.describe import as_json, as_lines, settings
-from lreg.cli.facts import Facts, ImageFacts
+from lreg.cli.looking.describe import as_json, as_lines, settings
+from lreg.cli.looking.facts import Facts, ImageFacts
 from lreg.oci import mediatypes
 from lreg.oci.descriptor import Descriptor
 from lreg.oci.digest import Digest

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from lreg.cli.facts import choose
+from lreg.cli.looking.facts import choose
 from lreg.errors import ManifestUnknown
 from lreg.oci.descriptor import Descriptor
 from lreg.oci.digest import Digest

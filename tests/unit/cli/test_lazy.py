@@ -39,4 +39,4 @@ def test_help_needs_no_client(name: str) -> None:
 
 def test_listing_needs_no_bars() -> None:
     """A command that talks to a registry loads nothing for terminals or servers."""
-    assert loaded("lreg.cli.remote") & (_HEAVY - {"h11", "lreg.client"}) == set()
+    assert loaded("lreg.cli.registries.remote") & (_HEAVY - {"h11", "lreg.client"}) == set()

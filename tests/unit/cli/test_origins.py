@@ -7,7 +7,7 @@ import re
 import pytest
 
 from lreg.admin.values import ImageState, Over
-from lreg.cli.origins import origin_of
+from lreg.cli.output.origins import origin_of
 
 _DIGEST = "sha256:" + "0123456789abcdef" * 4
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lreg.cli.output import columns, human_seconds, human_size, print_json, printable
+from lreg.cli.output.text import columns, human_seconds, human_size, print_json, printable
 
 _UNITS = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40, "PiB": 2**50}
 

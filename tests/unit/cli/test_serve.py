@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lreg.cli import running
+from lreg.cli.registries import running
 from tests.support.processes import Program, attempt, clean_environment, free_port, listens
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "hello"

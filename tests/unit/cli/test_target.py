@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from lreg.cli import running
-from lreg.cli.target import Target, local_registry, parse_target, reachable
+from lreg.cli.registries import running
+from lreg.cli.registries.target import Target, local_registry, parse_target, reachable
 from lreg.errors import UsageError
 
 
@@ -17,7 +17,7 @@ def store(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.delenv("LOCAL_REGISTRY", raising=False)
     monkeypatch.setenv("LREG_CONFIG", "/dev/null")
     monkeypatch.setenv("LREG_STORE", str(tmp_path))
-    monkeypatch.setattr("lreg.cli.target.default_store", lambda: tmp_path / "none")
+    monkeypatch.setattr("lreg.cli.registries.target.default_store", lambda: tmp_path / "none")
     return tmp_path
 
 

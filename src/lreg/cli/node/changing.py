@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from lreg.cli.output import print_json
+from lreg.cli.output.text import print_json
 from lreg.errors import LregError, UsageError
 from lreg.node.system_ca import commands
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from lreg.cli.node.planning import plan_given, plan_options_when_asked
-from lreg.cli.output import print_json
+from lreg.cli.output.text import print_json
 from lreg.errors import LregError
 
 if TYPE_CHECKING:

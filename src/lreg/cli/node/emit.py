@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lreg.cli.node.planning import plan_options_when_asked
-from lreg.cli.output import print_json
-from lreg.cli.sink import write_to
+from lreg.cli.output.sink import write_to
+from lreg.cli.output.text import print_json
 from lreg.errors import UsageError
 from lreg.node.overlay import overlay
 from lreg.node.plan import Mechanism

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lreg.cli.node.planning import plan_options
-from lreg.cli.sink import write_to
+from lreg.cli.output.sink import write_to
 from lreg.errors import UsageError
 from lreg.node.overlay import overlay
 from lreg.node.runtimes import files_for, runtime_named

@@ -13,8 +13,8 @@ from typing import Any, TypeVar, cast
 
 import click
 
-from lreg.cli.outward import outward
-from lreg.cli.target import VARIABLE, parse_target, running_here
+from lreg.cli.registries.outward import outward
+from lreg.cli.registries.target import VARIABLE, parse_target, running_here
 from lreg.config import load
 from lreg.errors import LregError, UsageError
 from lreg.kinds import ListenAddress, parse_upstream

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lreg.cli.registries.target import VARIABLE
 from lreg.cli.seed import making
 from lreg.cli.seed.here import local, locate, look, lreg, pause_image
 from lreg.cli.seed.words import Given, Word
-from lreg.cli.target import VARIABLE
 from lreg.errors import UsageError
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def _ls(given: Given) -> int:
 
 async def _listed() -> list[str]:
     from lreg.cli.ls import with_tags  # noqa: PLC0415 -- the help needs no client
-    from lreg.cli.remote import Registries  # noqa: PLC0415
+    from lreg.cli.registries.remote import Registries  # noqa: PLC0415
 
     async with Registries() as registries:
         found = [one async for one in with_tags(await registries.local(), "")]
@@ -115,7 +115,7 @@ def _preload(given: Given) -> int:
 
 
 def _images(given: Given) -> int:
-    from lreg.cli.needs import look as find  # noqa: PLC0415 -- the help needs no YAML
+    from lreg.cli.options.sources import look as find  # noqa: PLC0415 -- the help needs no YAML
     from lreg.images.finding.sources import Sources  # noqa: PLC0415
 
     folders = tuple(str(locate(name)) for name in given.operands)

@@ -7,7 +7,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 from lreg import cli
-from lreg.cli.target import local_registry
+from lreg.cli.registries.target import local_registry
 from lreg.errors import LregError
 from lreg.images.finding import overlays
 from lreg.oci.reference import is_host

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lreg.cli.facts import find_facts
+from lreg.cli.looking.facts import find_facts
 from lreg.cli.ls import tags_of
-from lreg.cli.remote import Registries
+from lreg.cli.registries.remote import Registries
 from lreg.errors import LregError
 
 if TYPE_CHECKING:
-    from lreg.cli.facts import ImageFacts
+    from lreg.cli.looking.facts import ImageFacts
     from lreg.oci.descriptor import Descriptor
 
 

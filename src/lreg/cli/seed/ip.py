@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import socket
 
-from lreg.cli.outward import outward
-from lreg.cli.target import running_here
+from lreg.cli.registries.outward import outward
+from lreg.cli.registries.target import running_here
 from lreg.errors import LregError
 
 _HTTP = 80

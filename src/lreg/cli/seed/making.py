@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lreg.cli.registries.target import local_registry
 from lreg.cli.seed.here import in_docker, local, locate, lreg
-from lreg.cli.target import local_registry
 from lreg.errors import LregError, UsageError
 from lreg.oci.reference import is_host
 

@@ -86,7 +86,7 @@ def _silently(found: Coroutine[Any, Any, list[str]]) -> list[str]:
 
 
 async def _names(prefix: str) -> list[str]:
-    from lreg.cli.remote import Registries  # noqa: PLC0415 -- `lreg ls --help` needs no client
+    from lreg.cli.registries.remote import Registries  # noqa: PLC0415 -- `lreg ls --help` needs no client
 
     async with Registries() as registries:
         registry = await registries.local()
@@ -94,7 +94,7 @@ async def _names(prefix: str) -> list[str]:
 
 
 async def _tagged(name: str, prefix: str) -> list[str]:
-    from lreg.cli.remote import Registries  # noqa: PLC0415
+    from lreg.cli.registries.remote import Registries  # noqa: PLC0415
     from lreg.oci.reference import RepositoryName  # noqa: PLC0415
 
     async with Registries() as registries:
@@ -104,7 +104,7 @@ async def _tagged(name: str, prefix: str) -> list[str]:
 
 
 async def _upstreams(prefix: str) -> list[str]:
-    from lreg.cli.remote import Registries  # noqa: PLC0415
+    from lreg.cli.registries.remote import Registries  # noqa: PLC0415
 
     async with Registries() as registries:
         admin = await registries.lreg()

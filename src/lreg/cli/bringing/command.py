@@ -11,14 +11,14 @@ import click
 from lreg.admin.codec import to_json
 from lreg.admin.values import ALL_PLATFORMS
 from lreg.cli import INTERRUPTED
-from lreg.cli.output import human_seconds, human_size, print_json
+from lreg.cli.output.text import human_seconds, human_size, print_json
 from lreg.errors import UsageError
 from lreg.oci.platform import Platform
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Coroutine, Sequence
 
-    from lreg.cli.bringing import Bringing
+    from lreg.cli.bringing.bring import Bringing
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -6,19 +6,19 @@ import asyncio
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, TypeVar
 
-from lreg.cli.bridge import in_thread
-from lreg.cli.facts import choose
-from lreg.cli.held import held_images
-from lreg.cli.remote import Registries
+from lreg.cli.looking.facts import choose
+from lreg.cli.registries.bridge import in_thread
+from lreg.cli.registries.remote import Registries
 from lreg.errors import LregError
 from lreg.images.contents.layers import Layers
+from lreg.images.held import held_images
 from lreg.oci.platform import Platform
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lreg.cli.bridge import Bridge
-    from lreg.cli.looking import Where
+    from lreg.cli.looking.entries import Where
+    from lreg.cli.registries.bridge import Bridge
     from lreg.client.repository import RemoteRepository
     from lreg.oci.manifest import Manifest
 

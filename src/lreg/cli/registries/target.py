@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from lreg.cli.running import find
+from lreg.cli.registries.running import find
 from lreg.config import default_store, load
 from lreg.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lreg.cli.running import Running
+    from lreg.cli.registries.running import Running
 
 VARIABLE = "LOCAL_REGISTRY"
 _DEFAULT = "127.0.0.1:5000"

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from lreg.cli.output import columns, human_size
+from lreg.cli.output.text import columns, human_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from lreg.cli.facts import Facts, ImageFacts
+    from lreg.cli.looking.facts import Facts, ImageFacts
     from lreg.oci.descriptor import Descriptor
 
 # The settings of an image config (image-spec, config.md, "config"), as they are called here.

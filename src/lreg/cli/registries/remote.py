@@ -14,9 +14,9 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
-from lreg.cli.access import Access
-from lreg.cli.naming import repository_of
-from lreg.cli.target import local_registry
+from lreg.cli.options.access import Access
+from lreg.cli.registries.naming import repository_of
+from lreg.cli.registries.target import local_registry
 from lreg.client.admin import Admin
 from lreg.client.registry import Registry
 from lreg.errors import (

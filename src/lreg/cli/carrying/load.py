@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lreg.cli.bridge import GRACE, aside
-from lreg.cli.carried import CarriedImage, Counted, Result
-from lreg.cli.naming import repository_of
-from lreg.cli.progress import shown
-from lreg.cli.remote import Registries
+from lreg.cli.carrying.report import CarriedImage, Counted, Result
+from lreg.cli.output.progress import shown
+from lreg.cli.registries.bridge import GRACE, aside
+from lreg.cli.registries.naming import repository_of
+from lreg.cli.registries.remote import Registries
 from lreg.client.progress import Outcome
 from lreg.errors import LregError, UsageError
 from lreg.oci.reference import Reference, canonical_host
@@ -20,7 +20,7 @@ from lreg.oci.reference import Reference, canonical_host
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from lreg.cli.access import Access
+    from lreg.cli.options.access import Access
     from lreg.client.admin import Admin
     from lreg.client.repository import RemoteRepository
     from lreg.images.bundle import Bundle, BundledImage

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Container, Sequence
 
     from lreg.admin.events import Event
-    from lreg.cli.remote import Registries
+    from lreg.cli.registries.remote import Registries
     from lreg.client.admin import Admin
     from lreg.client.progress import Progress, Tally
 

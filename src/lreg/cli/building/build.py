@@ -10,11 +10,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lreg.cli.access import Access
-from lreg.cli.bases import RegistryBase, RegistryBases
-from lreg.cli.bridge import in_thread
-from lreg.cli.progress import shown, stepping
-from lreg.cli.remote import Registries
+from lreg.cli.building.bases import RegistryBase, RegistryBases
+from lreg.cli.options.access import Access
+from lreg.cli.output.progress import shown, stepping
+from lreg.cli.registries.bridge import in_thread
+from lreg.cli.registries.remote import Registries
 from lreg.client.copy import push_image
 from lreg.errors import UsageError
 from lreg.images.archive import open_archive
@@ -31,7 +31,7 @@ from lreg.oci.reference import Reference
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from lreg.cli.bridge import Bridge
+    from lreg.cli.registries.bridge import Bridge
     from lreg.images.building.layers import Recipe
     from lreg.images.building.sources import Source
     from lreg.oci.descriptor import Descriptor

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from lreg.cli.bridge import in_thread
-from lreg.cli.carried import CarriedImage, Counted, Result
-from lreg.cli.progress import shown
-from lreg.cli.wanted import as_known
+from lreg.cli.carrying.report import CarriedImage, Counted, Result
+from lreg.cli.carrying.wanted import as_known
+from lreg.cli.output.progress import shown
+from lreg.cli.registries.bridge import in_thread
 from lreg.client.copy import find_image, manifests_of
 from lreg.client.progress import Outcome
 from lreg.images.carrying import Carried, carried_files
@@ -16,9 +16,9 @@ from lreg.images.carrying import Carried, carried_files
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from lreg.cli.bridge import Bridge
-    from lreg.cli.remote import Registries
-    from lreg.cli.wanted import Wanted
+    from lreg.cli.carrying.wanted import Wanted
+    from lreg.cli.registries.bridge import Bridge
+    from lreg.cli.registries.remote import Registries
     from lreg.client.progress import Progress
     from lreg.client.repository import RemoteRepository
     from lreg.images.carrying import CarriedFile

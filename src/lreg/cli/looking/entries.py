@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
-from lreg.cli.access import Access, access_options, platform_option
-from lreg.cli.output import printable
+from lreg.cli.options.access import Access, access_options, platform_option
+from lreg.cli.output.text import printable
 from lreg.images.engines import NAMES
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lreg.admin.values import Missing, Wanted, WantedImages
-from lreg.cli.locked import ABSENT, lacking_blobs
-from lreg.cli.naming import repository_of
+from lreg.cli.bringing.locked import ABSENT, lacking_blobs
+from lreg.cli.registries.naming import repository_of
 from lreg.errors import NameInvalid
 from lreg.oci.platform import Platform
 from lreg.oci.reference import Reference
@@ -15,7 +15,7 @@ from lreg.oci.reference import Reference
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lreg.cli.remote import Registries
+    from lreg.cli.registries.remote import Registries
     from lreg.client.admin import Admin
 
 

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from lreg.cli.naming import repository_of
+from lreg.cli.registries.naming import repository_of
 from lreg.errors import Denied, Unauthorized
 from lreg.oci.reference import Reference, Tag, is_host
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from lreg.admin.values import ImageState
-    from lreg.cli.remote import Registries
+    from lreg.cli.registries.remote import Registries
     from lreg.client.admin import Admin
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lreg.cli.copy import moved_json
-from lreg.cli.output import print_json
+from lreg.cli.carrying.copied import moved_json
+from lreg.cli.output.text import print_json
 from lreg.client.progress import Moved
 from lreg.errors import UsageError
 

@@ -11,7 +11,7 @@ from lreg.oci.reference import Reference
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from lreg.cli.remote import Registries
+    from lreg.cli.registries.remote import Registries
     from lreg.client.repository import RemoteRepository
     from lreg.images.lock import Locked
     from lreg.oci.digest import Digest

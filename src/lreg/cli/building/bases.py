@@ -12,8 +12,8 @@ from lreg.oci.reference import RepositoryName
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lreg.cli.bridge import Bridge
-    from lreg.cli.remote import Registries
+    from lreg.cli.registries.bridge import Bridge
+    from lreg.cli.registries.remote import Registries
     from lreg.client.repository import RemoteRepository
     from lreg.oci.descriptor import Descriptor
     from lreg.oci.manifest import Manifest

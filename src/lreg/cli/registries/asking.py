@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from lreg.cli.access import Access
+    from lreg.cli.options.access import Access
     from lreg.client.admin import Admin
 
 T = TypeVar("T")
@@ -20,7 +20,7 @@ def ask_lreg(access: Access, ask: Callable[[Admin], Awaitable[T]]) -> T:
 
 
 async def _ask(access: Access, ask: Callable[[Admin], Awaitable[T]]) -> T:
-    from lreg.cli.remote import Registries  # noqa: PLC0415 -- `--help` needs no client
+    from lreg.cli.registries.remote import Registries  # noqa: PLC0415 -- `--help` needs no client
 
     async with Registries(access) as registries:
         return await ask(await registries.lreg())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lreg.cli.output import human_size, printable
+from lreg.cli.output.text import human_size, printable
 from lreg.client.progress import Outcome, Progress, Silent
 
 if TYPE_CHECKING:

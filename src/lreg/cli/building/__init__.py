@@ -1,0 +1,1 @@
+"""Images made here: `lreg build`, and the example of `lreg serve`."""

@@ -1,0 +1,1 @@
+"""Looking into images: `lreg inspect`, `layers`, `files`, `cat`, `export`, `diff`."""
