@@ -69,6 +69,8 @@ NEEDS = {
     "kind": Need((), "", tools=("kind",)),
     "kubectl": Need(("kubectl",), "kubernetes-client"),
     "umoci": Need(("umoci",), "umoci"),
+    "zsh": Need(("zsh",), "zsh"),
+    "fish": Need(("fish",), "fish"),
     "systemd": Need(("systemd-analyze",), "systemd"),
     "docker-registry": Need(("docker-registry",), "docker-registry"),
     "distribution 3": Need((), "", tools=("distribution",)),

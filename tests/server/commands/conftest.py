@@ -17,6 +17,7 @@ from tests.support.mirrors import start_mirror
 from tests.support.others import start_zot
 from tests.support.processes import Said, attempt, clean_environment
 from tests.support.registries import Running, start_lreg
+from tests.support.shells import read_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -73,7 +74,7 @@ class Lreg:
             text=True,
         ) as process:
             os.close(terminal)
-            shown = _read_all(controller)
+            shown = read_terminal(controller)
             out, _ = process.communicate(timeout=60)
         return Said(process.returncode, out, ""), shown
 
@@ -88,20 +89,6 @@ class Lreg:
         (line,) = said.err.splitlines()
         assert line.startswith("lreg: ")
         return line
-
-
-def _read_all(descriptor: int) -> bytes:
-    """Return everything that a terminal shows until it is closed."""
-    shown = b""
-    while True:
-        try:
-            piece = os.read(descriptor, 1 << 16)
-        except OSError:  # how Linux says that the other end of a terminal was closed
-            piece = b""
-        if not piece:
-            os.close(descriptor)
-            return shown
-        shown += piece
 
 
 def lreg_of(registry: Running, home: Path, **more: str) -> Lreg:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import click
 
 from lreg.config import FILE_VARIABLE, SETTINGS, Loaded, load
-from lreg.kinds import SWITCH
+from lreg.kinds import PATH, SWITCH
 
 if TYPE_CHECKING:
     from lreg.settings import Setting
@@ -59,9 +59,21 @@ def _option(setting: Setting[Any]) -> Callable[[F], F]:
         return click.option(
             f"{flag}/--no-{setting.name}", setting.attribute, default=None, help=text
         )
-    choices = "|".join(setting.kind.choices)
-    metavar = f"[{choices}]" if choices else setting.kind.name.upper()
-    return click.option(flag, setting.attribute, multiple=setting.many, metavar=metavar, help=text)
+    choices = setting.kind.choices
+    return click.option(
+        flag,
+        setting.attribute,
+        multiple=setting.many,
+        metavar=f"[{'|'.join(choices)}]" if choices else setting.kind.name.upper(),
+        help=text,
+        # For shells that complete it; what is wrong is said where settings are parsed.
+        type=click.Path() if setting.kind is PATH else None,
+        shell_complete=_offer(choices) if choices else None,
+    )
+
+
+def _offer(choices: tuple[str, ...]) -> Callable[[click.Context, click.Parameter, str], list[str]]:
+    return lambda _ctx, _param, begun: [each for each in choices if each.startswith(begun)]
 
 
 def as_flags(loaded: Loaded, *, all_set: bool = False) -> list[str]:
