@@ -156,8 +156,7 @@ def command(
     workdir: str | None,
     label: _Pairs,
     annotation: _Pairs,
-    insecure: bool,
-    ca: Path | None,
+    access: Access,
     quiet: bool,
     as_json: bool,
 ) -> None:
@@ -190,7 +189,7 @@ def command(
             dict(label),
             dict(annotation),
         ),
-        Access(insecure, ca),
+        access,
         Builder(builder) if builder else None,
         quiet,
     )

@@ -64,8 +64,7 @@ def create(
     since: Path | None,
     platform: Platform | None,
     all_platforms: bool,
-    insecure: bool,
-    ca: Path | None,
+    access: Access,
     quiet: bool,
     as_json: bool,
 ) -> None:
@@ -82,9 +81,7 @@ def create(
 
     stdout_free(output, as_json=as_json)
     of_index = None if all_platforms else platform or Platform.here()
-    result = asyncio.run(
-        _create(names, lock, since, of_index, Access(insecure, ca), output=output, quiet=quiet)
-    )
+    result = asyncio.run(_create(names, lock, since, of_index, access, output=output, quiet=quiet))
     report(result, quiet=quiet, as_json=as_json, to_stderr=True)
 
 
@@ -157,7 +154,7 @@ def _brought(path: Path) -> dict[Digest, RepositoryName]:
 @access_options
 @click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def load(*, file: str, insecure: bool, ca: Path | None, quiet: bool, as_json: bool) -> None:
+def load(*, file: str, access: Access, quiet: bool, as_json: bool) -> None:
     """Bring all images of a bundle into the registry here, under the names they had.
 
     FILE may be - for stdin. What the registry has is not sent: a load that broke off goes on where
@@ -167,7 +164,7 @@ def load(*, file: str, insecure: bool, ca: Path | None, quiet: bool, as_json: bo
     from lreg.cli.carrying.report import report  # noqa: PLC0415 -- `--help` needs no client
 
     with _opened(file) as bundle:
-        result = asyncio.run(load_bundle(bundle, file, Access(insecure, ca), quiet=quiet))
+        result = asyncio.run(load_bundle(bundle, file, access, quiet=quiet))
     report(result, quiet=quiet, as_json=as_json, to_stderr=False)
 
 

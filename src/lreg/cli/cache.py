@@ -38,8 +38,7 @@ def command(
     platforms: tuple[Platform, ...],
     all_platforms: bool,
     jobs: int,
-    insecure: bool,
-    ca: Path | None,
+    access: Access,
     quiet: bool,
     as_json: bool,
 ) -> None:
@@ -58,7 +57,7 @@ def command(
         raise UsageError("the lock file says which platforms: leave out --platform")
     names = dict.fromkeys(str(Reference.parse(text).familiar()) for text in image)
     named = tuple(Wanted(name, of_index) for name in names)
-    work = _bring(named, lock, jobs, Access(insecure, ca), quiet=quiet)
+    work = _bring(named, lock, jobs, access, quiet=quiet)
     bring(ctx, work, quiet=quiet, as_json=as_json)
 
 

@@ -16,8 +16,6 @@ from lreg.cli.registries.completing import images
 from lreg.errors import UsageError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from lreg.client.copy import Options
     from lreg.oci.platform import Platform
 
@@ -46,8 +44,7 @@ def command(
     all_platforms: bool,
     referrers: bool,
     jobs: int,
-    insecure: bool,
-    ca: Path | None,
+    access: Access,
     quiet: bool,
     as_json: bool,
 ) -> None:
@@ -62,7 +59,7 @@ def command(
     from lreg.client.copy import Options  # noqa: PLC0415 -- `--help` needs no client
 
     options = Options(platform=platform, referrers=referrers, parallel=jobs)
-    result = asyncio.run(_copy(source, target, options, Access(insecure, ca), quiet=quiet))
+    result = asyncio.run(_copy(source, target, options, access, quiet=quiet))
     if as_json:
         print_json(result_json(result))
     elif not quiet:

@@ -13,7 +13,6 @@ from lreg.cli.registries.asking import ask_lreg
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from lreg.admin.values import Share, Usage
 
@@ -21,13 +20,13 @@ if TYPE_CHECKING:
 @click.command(epilog="Example: lreg du --json | jq .total")
 @access_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, sizes in bytes.")
-def command(*, insecure: bool, ca: Path | None, as_json: bool) -> None:
+def command(*, access: Access, as_json: bool) -> None:
     """Say what the images take on the registry's disk: by origin, upstream and repository.
 
     What several hold is on the disk once and counted once in each line; SHARED is how much of a
     line others of its list hold as well. Names of the registry's own are under "-".
     """
-    usage = ask_lreg(Access(insecure, ca), lambda admin: admin.usage())
+    usage = ask_lreg(access, lambda admin: admin.usage())
     if as_json:
         print_json(to_json(usage))
         return

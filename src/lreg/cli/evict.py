@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
 from lreg.cli.options.access import Access, access_options
@@ -11,21 +9,18 @@ from lreg.cli.output.text import human_size, print_json
 from lreg.cli.registries.asking import ask_lreg
 from lreg.cli.registries.completing import images
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 
 @click.command(epilog="Example: lreg evict 'quay.io/*'")
 @click.argument("pattern", shell_complete=images)
 @access_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(pattern: str, *, insecure: bool, ca: Path | None, as_json: bool) -> None:
+def command(pattern: str, *, access: Access, as_json: bool) -> None:
     """Drop the content of the cached images that match PATTERN.
 
     PATTERN is an image, or a glob over HOST/REPOSITORY:TAG. The names stay: what is asked for again
     is fetched again. What was pushed or pinned stays whole, and so does what other images use.
     """
-    found = ask_lreg(Access(insecure, ca), lambda admin: admin.evict(pattern))
+    found = ask_lreg(access, lambda admin: admin.evict(pattern))
     if as_json:
         print_json({"images": found.images, "freed": found.freed})
         return

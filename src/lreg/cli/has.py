@@ -11,8 +11,6 @@ from lreg.cli.options.access import Access, access_options
 from lreg.cli.registries.completing import images
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from lreg.admin.values import Missing
 
 
@@ -20,13 +18,13 @@ if TYPE_CHECKING:
 @click.argument("image", nargs=-1, required=True, shell_complete=images)
 @access_options
 @click.pass_context
-def command(ctx: click.Context, image: tuple[str, ...], *, insecure: bool, ca: Path | None) -> None:
+def command(ctx: click.Context, image: tuple[str, ...], *, access: Access) -> None:
     """Say by the exit code whether each IMAGE is wholly in the registry here: 0, or 1.
 
     IMAGE is a name as Docker means it: `alpine:3.8` is docker.io/library/alpine:3.8. What was
     pushed without a host counts too: a node would get it. No upstream is asked for anything.
     """
-    if asyncio.run(_lacking(image, Access(insecure, ca))):
+    if asyncio.run(_lacking(image, access)):
         ctx.exit(1)
 
 

@@ -13,8 +13,6 @@ from lreg.cli.registries.completing import images
 from lreg.errors import UsageError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from lreg.oci.platform import Platform
 
 
@@ -28,8 +26,7 @@ def command(
     image: str,
     *,
     platform: Platform | None,
-    insecure: bool,
-    ca: Path | None,
+    access: Access,
     raw: bool,
     as_json: bool,
 ) -> None:
@@ -39,7 +36,6 @@ def command(
     """
     if raw and as_json:
         raise UsageError("--raw and --json exclude each other")
-    access = Access(insecure, ca)
     if raw:
         click.echo(asyncio.run(_raw(image, access, platform)), nl=False)
     else:

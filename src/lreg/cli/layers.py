@@ -13,8 +13,6 @@ from lreg.cli.registries.completing import images
 from lreg.errors import LregError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from lreg.cli.looking.facts import ImageFacts
     from lreg.oci.platform import Platform
 
@@ -30,12 +28,11 @@ def command(
     image: str,
     *,
     platform: Platform | None,
-    insecure: bool,
-    ca: Path | None,
+    access: Access,
     as_json: bool,
 ) -> None:
     """List the layers of IMAGE, the lowest first: number, digest, packed size, what made it."""
-    facts = asyncio.run(_facts(image, Access(insecure, ca), platform))
+    facts = asyncio.run(_facts(image, access, platform))
     made_by = _made_by(facts)
     if as_json:
         print_json(

@@ -17,7 +17,6 @@ from lreg.errors import NameUnknown, Unauthorized
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
-    from pathlib import Path
 
     from lreg.admin.values import ImageState
     from lreg.client.admin import Admin
@@ -33,14 +32,14 @@ _PARALLEL = 32
 @click.argument("prefix", default="", shell_complete=repositories)
 @access_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(prefix: str, *, insecure: bool, ca: Path | None, as_json: bool) -> None:
+def command(prefix: str, *, access: Access, as_json: bool) -> None:
     """List the repositories that begin with PREFIX, and their tags.
 
     One image a line, REPOSITORY:TAG; a repository without tags stands alone. Of an lreg the second
     column says where the tag is from: pushed, cached, or pushed over an upstream's; on another
     machine only to who has logged in there.
     """
-    asyncio.run(_list(prefix, Access(insecure, ca), as_json=as_json))
+    asyncio.run(_list(prefix, access, as_json=as_json))
 
 
 async def _list(prefix: str, access: Access, *, as_json: bool) -> None:

@@ -39,8 +39,7 @@ def command(
     only_sure: bool,
     exclude: tuple[str, ...],
     lock: Path | None,
-    insecure: bool,
-    ca: Path | None,
+    access: Access,
     names_only: bool,
     as_json: bool,
 ) -> None:
@@ -52,7 +51,7 @@ def command(
     """
     if names_any(sources) == bool(lock):
         raise UsageError("name files or folders, or a --lock FILE")
-    access, guessed = Access(insecure, ca), frozenset[str]()
+    guessed = frozenset[str]()
     if lock:
         found = asyncio.run(_of_lock(lock, access))
     else:

@@ -87,8 +87,7 @@ def command(
     undo: bool,
     until: str | None,
     platform: Platform | None,
-    insecure: bool,
-    ca: Path | None,
+    access: Access,
     quiet: bool,
     as_json: bool,
 ) -> None:
@@ -101,7 +100,6 @@ def command(
     IMAGE is a name as Docker means it: `alpine:3.8` is docker.io/library/alpine:3.8. A pull by
     digest always gets that digest.
     """
-    access = Access(insecure, ca)
     if undo:
         if len(names) != 1 or until or platform:
             raise UsageError("--undo takes one IMAGE and nothing else")

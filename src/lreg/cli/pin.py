@@ -12,8 +12,6 @@ from lreg.cli.registries.asking import ask_lreg
 from lreg.cli.registries.completing import images
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from lreg.client.admin import Admin
 
 
@@ -34,12 +32,12 @@ def pin_command(text: str, example: str, *, pinned: bool) -> click.Command:
     @click.argument("image", nargs=-1, required=True, shell_complete=images)
     @access_options
     @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-    def command(image: tuple[str, ...], *, insecure: bool, ca: Path | None, as_json: bool) -> None:
+    def command(image: tuple[str, ...], *, access: Access, as_json: bool) -> None:
         async def ask(admin: Admin) -> list[str]:
             found = [await admin.pin(pattern, pinned=pinned) for pattern in image]
             return list(dict.fromkeys(name for touched in found for name in touched.images))
 
-        names = ask_lreg(Access(insecure, ca), ask)
+        names = ask_lreg(access, ask)
         if as_json:
             print_json({"images": names})
             return

@@ -52,8 +52,7 @@ def command(
     platforms: tuple[Platform, ...],
     all_platforms: bool,
     jobs: int,
-    insecure: bool,
-    ca: Path | None,
+    access: Access,
     quiet: bool,
     as_json: bool,
 ) -> None:
@@ -67,7 +66,7 @@ def command(
     of_index = chosen(platforms, every=all_platforms)
     needs, _ = look(sources, only_sure=only_sure, exclude=exclude)
     work = Preload(needs, of_index, jobs, force=force, keep_going=keep_going)
-    bringing = work.run(Access(insecure, ca), lock, platforms, quiet=quiet)
+    bringing = work.run(access, lock, platforms, quiet=quiet)
     bring(ctx, bringing, quiet=quiet, as_json=as_json, guessed=work.guessed)
 
 

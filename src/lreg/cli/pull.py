@@ -66,8 +66,7 @@ def command(
     target: str,
     called: str | None,
     platform: Platform | None,
-    insecure: bool,
-    ca: Path | None,
+    access: Access,
     quiet: bool,
     as_json: bool,
 ) -> None:
@@ -84,7 +83,6 @@ def command(
     write = _writer(target)
     if target in NAMES:
         platform = platform or Platform.here()
-    access = Access(insecure, ca)
     pull(names, called, platform, access, write, quiet=quiet, as_json=as_json)
 
 

@@ -68,15 +68,13 @@ def _since(_ctx: click.Context, _param: click.Parameter, text: str) -> float:
 )
 @access_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(
-    *, since: float, lock: Path | None, insecure: bool, ca: Path | None, as_json: bool
-) -> None:
+def command(*, since: float, lock: Path | None, access: Access, as_json: bool) -> None:
     """List the images that were pulled from this registry: by whom, how often, when last.
 
     Among them are those that operators and controllers pull and that no manifest names. A lock file
     says exactly which they were, for `lreg cache --lock` and `lreg missing --lock`.
     """
-    pulls = ask_lreg(Access(insecure, ca), lambda admin: admin.pulls(since))
+    pulls = ask_lreg(access, lambda admin: admin.pulls(since))
     found = summary(pulls)
     if lock:
         from lreg.images.lock import write  # noqa: PLC0415 -- only `--lock` needs it

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
 from lreg.admin.codec import to_json
@@ -11,9 +9,6 @@ from lreg.cli.options.access import Access, access_options
 from lreg.cli.output.text import print_json
 from lreg.cli.registries.asking import ask_lreg
 from lreg.cli.registries.completing import images
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 # As of lreg.errors.Unavailable.
 _FAILED = 6
@@ -24,15 +19,13 @@ _FAILED = 6
 @access_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
-def command(
-    ctx: click.Context, pattern: str, *, insecure: bool, ca: Path | None, as_json: bool
-) -> None:
+def command(ctx: click.Context, pattern: str, *, access: Access, as_json: bool) -> None:
     """Ask upstream now what the cached tags mean that match PATTERN, or all of them.
 
     PATTERN is an image, or a glob over HOST/REPOSITORY:TAG. What moved is fetched when it is asked
     for. The exit code is 6 if an upstream did not answer.
     """
-    found = ask_lreg(Access(insecure, ca), lambda admin: admin.refresh(pattern))
+    found = ask_lreg(access, lambda admin: admin.refresh(pattern))
     if as_json:
         print_json(to_json(found))
     else:

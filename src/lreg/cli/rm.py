@@ -14,7 +14,6 @@ from lreg.errors import DigestInvalid, ManifestUnknown, NameUnknown, SharedDiges
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from lreg.client.repository import RemoteRepository
     from lreg.oci.digest import Digest
@@ -28,13 +27,13 @@ _PARALLEL = 16
 @click.argument("image", nargs=-1, required=True, shell_complete=images)
 @click.option("--force", is_flag=True, help="Remove a manifest even if other tags go with it.")
 @access_options
-def command(image: tuple[str, ...], *, force: bool, insecure: bool, ca: Path | None) -> None:
+def command(image: tuple[str, ...], *, force: bool, access: Access) -> None:
     """Remove each IMAGE: its tag, or for NAME@DIGEST the manifest and every tag on it.
 
     A registry that can't remove a tag alone (registry:2) loses the manifest. If other tags mean
     that manifest too they are named and nothing is removed, unless --force is given.
     """
-    asyncio.run(_remove_all(image, Access(insecure, ca), force=force))
+    asyncio.run(_remove_all(image, access, force=force))
 
 
 async def _remove_all(texts: Sequence[str], access: Access, *, force: bool) -> None:

@@ -6,12 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lreg.cli.options.access import Access
 from lreg.cli.pull import pull, pull_options
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
+    from lreg.cli.options.access import Access
     from lreg.oci.platform import Platform
 
 
@@ -23,8 +21,7 @@ def command(
     *,
     output: str,
     platform: Platform | None,
-    insecure: bool,
-    ca: Path | None,
+    access: Access,
     quiet: bool,
     as_json: bool,
 ) -> None:
@@ -41,7 +38,7 @@ def command(
         names,
         None,
         platform,
-        Access(insecure, ca),
+        access,
         lambda files: write_to(output, lambda file: write_tar(files, file)),
         quiet=quiet,
         as_json=as_json,

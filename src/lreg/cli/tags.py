@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
 
 import click
 
@@ -12,17 +11,14 @@ from lreg.cli.output.text import print_json
 from lreg.cli.registries.completing import repositories
 from lreg.errors import UsageError
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 
 @click.command(epilog="Example: lreg tags mine/app")
 @click.argument("repository", shell_complete=repositories)
 @access_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(repository: str, *, insecure: bool, ca: Path | None, as_json: bool) -> None:
+def command(repository: str, *, access: Access, as_json: bool) -> None:
     """List the tags of REPOSITORY, one a line."""
-    asyncio.run(_list(repository, Access(insecure, ca), as_json=as_json))
+    asyncio.run(_list(repository, access, as_json=as_json))
 
 
 async def _list(text: str, access: Access, *, as_json: bool) -> None:

@@ -18,8 +18,6 @@ from lreg.errors import UsageError
 from lreg.images.engines import NAMES
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from lreg.images.archive import ArchivedImage
     from lreg.oci.platform import Platform
     from lreg.oci.reference import Reference
@@ -51,8 +49,7 @@ def command(
     include_host: bool,
     called: str | None,
     platform: Platform | None,
-    insecure: bool,
-    ca: Path | None,
+    access: Access,
     quiet: bool,
     as_json: bool,
 ) -> None:
@@ -71,7 +68,7 @@ def command(
     for ref in refs:
         with held_images(ref, engine, platform) as (what, images):
             wanted = naming.targets(images)
-            results += asyncio.run(_push(what, wanted, Access(insecure, ca), quiet=quiet))
+            results += asyncio.run(_push(what, wanted, access, quiet=quiet))
     if as_json:
         print_json([result_json(result) for result in results])
     elif not quiet:

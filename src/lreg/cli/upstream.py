@@ -15,7 +15,6 @@ from lreg.cli.registries.completing import upstreams
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from lreg.admin.values import UpstreamState
 
@@ -32,12 +31,12 @@ def command() -> None:
 @command.command(epilog="Example: lreg upstream ls")
 @access_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def ls(*, insecure: bool, ca: Path | None, as_json: bool) -> None:
+def ls(*, access: Access, as_json: bool) -> None:
     """List the upstreams as they were when they were last asked for something.
 
     QUOTA is how many pulls are left, where the upstream tells (Docker Hub does).
     """
-    _print(ask_lreg(Access(insecure, ca), lambda admin: admin.upstreams()), as_json=as_json)
+    _print(ask_lreg(access, lambda admin: admin.upstreams()), as_json=as_json)
 
 
 @command.command(epilog="Example: lreg upstream check docker.io")
@@ -45,12 +44,12 @@ def ls(*, insecure: bool, ca: Path | None, as_json: bool) -> None:
 @access_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
-def check(ctx: click.Context, host: str, *, insecure: bool, ca: Path | None, as_json: bool) -> None:
+def check(ctx: click.Context, host: str, *, access: Access, as_json: bool) -> None:
     """Ask each upstream now how it is, or HOST alone; this costs no pull.
 
     The exit code is 6 if one can't be reached or refuses.
     """
-    found = ask_lreg(Access(insecure, ca), lambda admin: admin.check(host))
+    found = ask_lreg(access, lambda admin: admin.check(host))
     _print(found, as_json=as_json)
     if any(one.state in _FAILING for one in found):
         ctx.exit(_FAILED)

@@ -16,8 +16,6 @@ from lreg.cli.output.text import printable
 from lreg.images.engines import NAMES
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from lreg.images.contents.entries import Entry
     from lreg.oci.platform import Platform
 
@@ -47,11 +45,10 @@ def looking_options(function: F) -> F:
         *args: Any,
         platform: Platform | None,
         engine: str | None,
-        insecure: bool,
-        ca: Path | None,
+        access: Access,
         **options: Any,
     ) -> Any:
-        return function(*args, where=Where(Access(insecure, ca), platform, engine), **options)
+        return function(*args, where=Where(access, platform, engine), **options)
 
     decorated: Any = access_options(wrapped)
     decorated = click.option(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 
@@ -28,16 +29,22 @@ class Access:
 
 
 def access_options(function: F) -> F:
-    """Give a command `--insecure` and `--ca`; it gets them as keyword arguments."""
-    function = click.option(
+    """Give a command `--insecure` and `--ca`: it gets an Access, `access`."""
+
+    @functools.wraps(function)
+    def wrapped(*args: Any, insecure: bool, ca: Path | None, **options: Any) -> Any:
+        return function(*args, access=Access(insecure, ca), **options)
+
+    decorated: Any = click.option(
         "--ca",
         type=click.Path(path_type=Path, exists=True, dir_okay=False),
         metavar="FILE",
         help="Trust this certificate authority (PEM) too.",
-    )(function)
-    return click.option(
+    )(wrapped)
+    decorated = click.option(
         "--insecure", is_flag=True, help="Accept any certificate, and plain HTTP without TLS."
-    )(function)
+    )(decorated)
+    return cast("F", decorated)
 
 
 def platform_option(help_text: str) -> Callable[[F], F]:
