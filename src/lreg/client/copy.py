@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable
-from contextlib import aclosing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeGuard
+from typing import TYPE_CHECKING, TypeGuard
 
 from lreg.client.blobs import RemoteBlob
 from lreg.client.progress import Copied, Outcome, Silent
+from lreg.client.watching import Watched, WatchedBlob
 from lreg.errors import ManifestInvalid, ManifestUnknown, NameUnknown, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import (
-        AsyncGenerator,
-        AsyncIterator,
-        Callable,
         Coroutine,
         Iterable,
         Sequence,
@@ -24,6 +20,7 @@ if TYPE_CHECKING:
 
     from lreg.client.progress import Progress
     from lreg.client.repository import RemoteRepository
+    from lreg.client.watching import Content
     from lreg.oci.descriptor import Descriptor
     from lreg.oci.digest import Digest
     from lreg.oci.manifest import Manifest
@@ -52,12 +49,6 @@ class Options:
     referrers: bool = False
     parallel: int = 4
     ask: bool = True
-
-
-class Content(Protocol):
-    """The bytes of a blob in pieces, from its beginning each time it is iterated."""
-
-    def __aiter__(self) -> AsyncGenerator[bytes, None]: ...
 
 
 async def copy_image(
@@ -234,9 +225,9 @@ class _Copier:
         ):
             return Outcome.MOUNTED
         watched = (
-            _WatchedBlob(content, blob, self._progress)
+            WatchedBlob(content, blob, self._progress)
             if isinstance(content, RemoteBlob)
-            else _Watched(content, blob, self._progress)
+            else Watched(content, blob, self._progress)
         )
         await self._target.push_blob(blob, watched)
         return Outcome.COPIED
@@ -269,39 +260,3 @@ class _Copier:
     def _done(self, descriptor: Descriptor, outcome: Outcome) -> None:
         self.copied.count(descriptor, outcome)
         self._progress.done(descriptor, outcome)
-
-
-class _Watched(AsyncIterable[bytes]):
-    """A blob whose every reading is told to a Progress."""
-
-    def __init__(self, content: Content, descriptor: Descriptor, progress: Progress) -> None:
-        self._content = content
-        self._descriptor = descriptor
-        self._progress = progress
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        self._progress.started(self._descriptor)
-        # A reader that stops early lets go of the connection at once.
-        async with aclosing(aiter(self._content)) as pieces:
-            async for piece in pieces:
-                yield piece
-                self._progress.advanced(self._descriptor, len(piece))
-
-
-class _WatchedBlob(_Watched):
-    """A registry's, whose pieces may come in threads."""
-
-    def __init__(self, blob: RemoteBlob, descriptor: Descriptor, progress: Progress) -> None:
-        super().__init__(blob, descriptor, progress)
-        self._blob = blob
-
-    async def pump(self, sink: Callable[[memoryview], None]) -> None:
-        """Let it pump into `sink`."""
-        loop = asyncio.get_running_loop()
-        self._progress.started(self._descriptor)
-
-        def told(piece: memoryview) -> None:
-            sink(piece)
-            loop.call_soon_threadsafe(self._progress.advanced, self._descriptor, len(piece))
-
-        await self._blob.pump(told)
