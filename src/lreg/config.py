@@ -214,27 +214,27 @@ def load(
     values: dict[str, object] = {}
     origins = dict.fromkeys(_BY_NAME, "default")
 
-    def take(
-        known: Setting[Any], given: object, origin: str, folder: Path, where: str = ""
-    ) -> None:
-        with said_of(where or origin):
-            values[known.attribute] = known.parse(given, folder)
+    def take(known: Setting[Any], given: object, origin: str) -> None:
+        with said_of(origin):
+            values[known.attribute] = known.parse(given, Path.cwd())
         origins[known.name] = origin
 
     folder = path.absolute().parent
     for key, given in (raw or {}).items():
         if key in _BY_NAME:
-            take(_BY_NAME[key], given, str(path), folder, f"{path}: {key}")
+            with said_of(f"{path}: {key}"):
+                values[_BY_NAME[key].attribute] = _BY_NAME[key].read(given, folder)
+            origins[key] = str(path)
         elif key in _TABLES:
             with said_of(str(path)):
                 values[_TABLES[key].attribute] = _TABLES[key].read(given, folder)
         else:
             raise UsageError(f"{path}: {unknown(key, [*_BY_NAME, *_TABLES])}")
     for known, text in _variables(environ):
-        take(known, text, f"${known.variable}", Path.cwd())
+        take(known, text, f"${known.variable}")
     for name, given in (flags or {}).items():
         if given is not None:
-            take(_BY_NAME[name], given, f"--{name}", Path.cwd())
+            take(_BY_NAME[name], given, f"--{name}")
     return Loaded(
         Config(**cast("dict[str, Any]", values)), origins, path if raw is not None else None
     )

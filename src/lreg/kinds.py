@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 HOST_NAME = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?")
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", re.ASCII)
+_DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(ms|s|m|h|d)", re.ASCII)
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _SIZE = re.compile(r"(\d{1,18})(?:\.(\d{1,18}))?(B|[KMGT]i?B)", re.ASCII)
 _SCALES = {
@@ -43,7 +43,7 @@ class Kind(Generic[T]):
         parse: from text, and the folder that relative paths are relative to; raises UsageError.
         text: the other way.
         choices: the only texts there are, or none where there are endless.
-        bare: whether it stands without quotes in `lreg.toml`.
+        form: what it is in `lreg.toml`: a string, a boolean or an integer.
         public: `text` without what nobody is to see; None where it holds no secret.
     """
 
@@ -51,14 +51,14 @@ class Kind(Generic[T]):
     parse: Callable[[str, Path], T]
     text: Callable[[T], str] = str
     choices: tuple[str, ...] = ()
-    bare: bool = False
+    form: type[str | bool | int] = str
     public: Callable[[T], str] | None = None
 
     def toml(self, value: T) -> str:
         """Return what stands right of `=` in `lreg.toml`, without any secret."""
         text = (self.public or self.text)(value)
         # JSON's strings are TOML's basic strings.
-        return text if self.bare else json.dumps(text, ensure_ascii=False)
+        return json.dumps(text, ensure_ascii=False) if self.form is str else text
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +195,7 @@ def _count(name: str, most: int) -> Kind[int]:
             raise UsageError(f"{text!r} is not a whole number from 1 to {most}")
         return int(text)
 
-    return Kind(name, parse, bare=True)
+    return Kind(name, parse, form=int)
 
 
 def parse_upstream(text: str) -> str:
@@ -289,7 +289,7 @@ def _choice(name: str, *choices: str) -> Kind[str]:
 
 
 PATH = Kind("path", _path)
-SWITCH = Kind("switch", _switch, lambda value: "true" if value else "false", bare=True)
+SWITCH = Kind("switch", _switch, lambda value: "true" if value else "false", form=bool)
 DURATION = Kind("duration", lambda text, _: parse_duration(text), show_duration)
 SIZE = Kind("size", lambda text, _: parse_size(text), show_size)
 JOBS = _count("count", 64)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from lreg.errors import UsageError
 
@@ -17,6 +17,15 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 PREFIX = "LREG_"
+# What TOML's values are called there, with what tells them apart.
+_FORMS: dict[type, str] = {
+    str: 'a string, in quotes: "…"',
+    bool: "a boolean: true or false",
+    int: "an integer",
+    float: "a float",
+    list: "an array",
+    dict: "a table",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +66,29 @@ class Setting(Generic[T]):
             return self.parse(self.default, Path.cwd())
         return self.default() if self.default else None
 
-    def parse(self, raw: object, folder: Path) -> object:
-        """Return the value of what TOML, the environment or a flag holds.
+    def read(self, raw: object, folder: Path) -> object:
+        """Return the value of what TOML holds; a list may be one string with commas as well.
 
         Args:
-            raw: text, or what TOML made of it, or a list of those.
+            raw: what TOML made of it.
+            folder: what a relative path is relative to.
+
+        Raises:
+            UsageError: it is not such a value; the message does not name the setting.
+        """
+        form, is_list = self.kind.form, self.many and isinstance(raw, list)
+        for item in cast("list[object]", raw) if is_list else [raw]:
+            if type(item) is not form:
+                found = _FORMS.get(type(item), "a date or time")
+                what = f"each {self.kind.name} of a list" if self.many else f"a {self.kind.name}"
+                raise UsageError(f"{item!r} is {found}; {what} is {_FORMS[form]}")
+        return self.parse(raw, folder)
+
+    def parse(self, raw: object, folder: Path) -> object:
+        """Return the value of what the environment or a flag holds, or TOML in the right form.
+
+        Args:
+            raw: text, a boolean, an integer, or a list of those.
             folder: what a relative path is relative to.
 
         Raises:
@@ -69,9 +96,9 @@ class Setting(Generic[T]):
         """
         if not self.many:
             return self.kind.parse(_text(raw), folder)
-        items = raw.split(",") if isinstance(raw, str) else raw
-        if not isinstance(items, list | tuple) or not items:
-            raise UsageError(f"{raw!r} is not a list of {self.kind.name}s")
+        items = raw.split(",") if isinstance(raw, str) else cast("list[object]", raw)
+        if not items:
+            raise UsageError(f"the list is empty: it needs a {self.kind.name}, or leave it out")
         return tuple(self.kind.parse(_text(item).strip(), folder) for item in items)
 
     def show(self, value: Any) -> str:
@@ -84,15 +111,7 @@ class Setting(Generic[T]):
 
 
 def _text(raw: object) -> str:
-    match raw:
-        case bool():
-            return "true" if raw else "false"
-        case str():
-            return raw
-        case int() | float():
-            return str(raw)
-        case _:
-            raise UsageError(f"{raw!r} is not a single value")
+    return str(raw).lower() if isinstance(raw, bool) else str(raw)
 
 
 def setting(
@@ -161,7 +180,7 @@ def read_table(declaration: Any, raw: object, folder: Path, name: str) -> dict[s
         if key not in known:
             raise UsageError(f"{name}: {unknown(key, known)}")
         with said_of(f"{name}.{key}"):
-            values[known[key].attribute] = known[key].parse(given, folder)
+            values[known[key].attribute] = known[key].read(given, folder)
     for each in known.values():
         if each.required and each.attribute not in values:
             raise UsageError(f"{name}: {each.name} is missing")

@@ -78,16 +78,14 @@ def test_a_path_in_the_file_is_relative_to_the_file(file: Path) -> None:
     [
         ('stor = "x"', "'stor'; the nearest is 'store'"),
         ('log_level = "info"', "the nearest is 'log-level'"),
-        ("grace = 30", "grace: '30' is not a duration"),
-        ("delete = 2", "delete: '2' is neither true nor false"),
-        ("store = []", "store: [] is not a single value"),
-        ("listen = []", "is not a list"),
-        ("listen = [5000]", "listen: '5000' is no place to listen"),
+        ('grace = "30"', "grace: '30' is not a duration"),
+        ("listen = []", "listen: the list is empty"),
+        ('listen = ["5000"]', "listen: '5000' is no place to listen"),
         ('tls = "on"', "'on' is not one of off, auto"),
         ('tls-cert = "c"', "tls-cert and tls-key belong together"),
         ('tls = "auto"\ntls-cert = "c"\ntls-key = "k"', "leave tls-cert out"),
         ("= 3", "not TOML"),
-        ("cache-size = 100", "cache-size: '100' is not a size"),
+        ('cache-size = "100"', "cache-size: '100' is not a size"),
         ("fill-jobs = 0", "fill-jobs: '0' is not a whole number from 1 to 64"),
         ('default-upstream = "hub"', "default-upstream: 'hub' is not the host of a registry"),
     ],
@@ -99,6 +97,41 @@ def test_a_wrong_file_is_said_in_one_line(file: Path, text: str, says: str) -> N
         load(None, file, {})
     assert says in str(error.value)
     assert "\n" not in str(error.value)
+
+
+WRONG = {
+    str: ["5", "true", "2.5", "1979-05-27", "[]", "{a = 1}"],
+    bool: ["1", '"true"', "[true]"],
+    int: ['"3"', "3.0", "true"],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        (known.name, each)
+        for known in SETTINGS
+        for each in WRONG[known.kind.form]
+        if not (known.many and each == "[]")
+    ],
+)
+def test_a_setting_of_the_wrong_form(file: Path, name: str, given: str) -> None:
+    """A value of another type of TOML is refused, with file, name and what it is to be."""
+    file.write_text(f"{name} = {given}")
+    with pytest.raises(UsageError) as error:
+        load(None, file, {})
+    said = str(error.value)
+    assert said.startswith(f"{file}: {name}: ")
+    assert said.endswith(('is a string, in quotes: "…"', "true or false", "is an integer"))
+
+
+@pytest.mark.parametrize("line", ['plain-http = "true"', "ca = 5", "platforms = [1]"])
+def test_a_key_of_a_table_of_the_wrong_form(file: Path, line: str) -> None:
+    """So are those in a table."""
+    file.write_text(f'[upstream."quay.io"]\n{line}')
+    key = line.partition(" ")[0]
+    with pytest.raises(UsageError, match=rf'upstream."quay.io".{key}: .* is a[n]? .*; .* is a'):
+        load(None, file, {})
 
 
 def test_a_file_that_is_not_text(file: Path) -> None:

@@ -154,7 +154,7 @@ def test_a_written_address_is_stronger_than_a_port(settings: Settings) -> None:
         ('[upstream."quay.io"]\naddress = "a b"', "upstream.\"quay.io\".address: 'a b' is no"),
         ('[upstream."quay.io"]\naddress = "http://a/b"', "goes into path"),
         ('[upstream."quay.io"]\naddress = "a:70000"', "'a:70000' is no address"),
-        ('[upstream."quay.io"]\nplain-http = "maybe"', "plain-http: 'maybe' is neither true nor"),
+        ('[upstream."quay.io"]\nplain-http = "maybe"', "plain-http: 'maybe' is a string"),
         ('[upstream."quay.io"]\nusername = "u"', "username and password-file belong together"),
         (
             '[upstream."quay.io"]\nusername = "a:b"\npassword-file = "p"',
@@ -167,7 +167,7 @@ def test_a_written_address_is_stronger_than_a_port(settings: Settings) -> None:
         ('[upstream."quay.io"]\ncredential-helper = "../x"', "'../x' is not NAME of a program"),
         ('[upstream."quay.io"]\npath = "UP"', "path: 'UP' is not a repository name"),
         ('[upstream."quay.io"]\nplatforms = ["arm"]', "platforms: 'arm' is not a platform"),
-        ('[upstream."quay.io"]\nrate-floor = 100', "rate-floor: '100' is not a size"),
+        ('[upstream."quay.io"]\nrate-floor = "100"', "rate-floor: '100' is not a size"),
         ('[upstream."quay.io"]\nreaders = "me"', "readers: 'me' is not one of all, authenticated"),
         ('[upstream."quay.io"]\nplain-http = true\nca = "c"', "leave ca out"),
         ('[upstream."quay.io"]\naddress = "http://a"\nca = "c"', "leave ca out"),
