@@ -23,6 +23,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 _UNIT = "lreg.service"
 _SYSTEM_FOLDER = Path("/etc/systemd/system")
+# sd_booted(3): it is there where systemd runs.
+_BOOTED = Path("/run/systemd/system")
 _PRIVILEGED = 1024
 
 # systemd.exec(5). These a user's own systemd can set up too.
@@ -84,7 +86,11 @@ def unit(loaded: Loaded, program: list[str], *, user: bool) -> str:
         sockets = {listen.path.parent for listen in config.listen if listen.path}
         writable = " ".join(_word(str(path)) for path in sorted({config.store, *sockets}))
         text += f"{_SYSTEM_HARDENING}CapabilityBoundingSet={low}\nReadWritePaths={writable}\n"
-    return f"{text}\n[Install]\nWantedBy={'default' if user else 'multi-user'}.target\n"
+    return f"{text}\n[Install]\nWantedBy={_target(user=user)}\n"
+
+
+def _target(*, user: bool) -> str:
+    return f"{'default' if user else 'multi-user'}.target"
 
 
 def _word(text: str) -> str:
@@ -110,7 +116,7 @@ def _systemctl(*arguments: str, user: bool) -> None:
     try:
         subprocess.run(command, check=True, capture_output=True, text=True)
     except FileNotFoundError:
-        raise LregError(f"there is no systemd here to run {' '.join(command)!r}") from None
+        raise LregError(f"there is no systemctl to run {' '.join(command)!r}") from None
     except subprocess.CalledProcessError as error:
         said = " ".join(str(error.stderr).split())
         raise LregError(f"{' '.join(command)!r} failed: {said}") from None
@@ -143,6 +149,8 @@ def install(loaded: Loaded, *, user: bool, now: bool) -> None:
 
     The flags are those of `lreg serve`; what they and LREG_* say goes into the unit.
     """
+    if now and not _BOOTED.is_dir():
+        raise LregError("no systemd runs here: --no-now only writes the unit")
     path = _unit_path(user=user)
     path.parent.mkdir(parents=True, exist_ok=True)
     # A unit may not name a folder that is not there (ReadWritePaths=).
@@ -163,14 +171,22 @@ def install(loaded: Loaded, *, user: bool, now: bool) -> None:
 @command.command()
 @_for_whom
 def uninstall(*, user: bool) -> None:
-    """Stop it, disable it and remove the unit; the store stays."""
+    """Stop it, disable it and remove the unit; the store stays.
+
+    Where no systemd runs there is nothing to stop.
+    """
     path = _unit_path(user=user)
     if not path.exists():
         click.echo(f"lreg: there is no {path}", err=True)
         return
-    _systemctl("disable", "--now", _UNIT, user=user)
+    runs = _BOOTED.is_dir()
+    if runs:
+        _systemctl("disable", "--now", _UNIT, user=user)
+    # What `enable` made is gone by `disable`, but of a systemd that does not run here.
+    (path.parent / f"{_target(user=user)}.wants" / _UNIT).unlink(missing_ok=True)
     path.unlink()
-    _systemctl("daemon-reload", user=user)
+    if runs:
+        _systemctl("daemon-reload", user=user)
     click.echo(f"removed {path}")
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from lreg import cli
+from lreg.cli import service
 from lreg.cli.service import unit
 from lreg.config import load
 
@@ -84,6 +85,7 @@ def test_install_and_uninstall(
         return subprocess.CompletedProcess(command, 0, "", "")
 
     monkeypatch.setattr(subprocess, "run", systemctl)
+    monkeypatch.setattr(service, "_BOOTED", tmp_path)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     store = tmp_path / "store"
     assert cli.run(["service", "install", "--user", "--store", str(store)]) == 0
@@ -108,13 +110,23 @@ def test_install_and_uninstall(
 def test_without_systemd(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Where there is no systemd that is said in one line; --no-now only writes the unit."""
+    """Where no systemd runs that is said before anything is written; a unit comes and goes."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(service, "_BOOTED", tmp_path / "none")
     arguments = ["service", "install", "--user", "--store", str(tmp_path / "s")]
     assert cli.run(arguments) == 1
-    assert capsys.readouterr().err.startswith("lreg: there is no systemd here")
+    assert capsys.readouterr() == (
+        "",
+        "lreg: no systemd runs here: --no-now only writes the unit\n",
+    )
+    folder = tmp_path / "systemd/user"
+    assert not folder.exists()
+
     assert cli.run([*arguments, "--no-now"]) == 0
+    (folder / "default.target.wants").mkdir()
+    (folder / "default.target.wants/lreg.service").symlink_to(folder / "lreg.service")
+    assert cli.run(["service", "uninstall", "--user"]) == 0
+    assert [path for path in folder.rglob("*") if not path.is_dir()] == []
 
 
 def test_show_prints_what_install_writes(capsys: pytest.CaptureFixture[str]) -> None:
