@@ -30,6 +30,7 @@ FLOORS = {
     "network": 2,
     "transfer": 2,
     "settings": 3,
+    "tls": 3,
     "upstreams": 4,
     "config": 5,
     "log": 5,

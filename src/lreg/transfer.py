@@ -12,11 +12,12 @@ import select
 import socket
 import struct
 import time
+from collections.abc import Callable  # noqa: TC003 - a NamedTuple's fields are looked up
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from lreg.errors import TransferBroken
 
@@ -34,6 +35,18 @@ TURN = 0.05
 _NEAR = 500
 # struct tcp_info (linux/tcp.h): tcpi_min_rtt, an unsigned 32-bit number of microseconds.
 _TCP_INFO_SIZE, _MIN_RTT = 152, 148
+
+
+class Inlet(NamedTuple):
+    """Where threads get a body from: a socket, and how some of its bytes come into a buffer.
+
+    Attributes:
+        sock: the socket; it does not block.
+        read: receives into a buffer, as `receive_plain` does.
+    """
+
+    sock: int
+    read: Callable[[int, memoryview], int]
 
 
 def tune(sock: socket.socket) -> None:
@@ -77,32 +90,30 @@ def receive_plain(sock: int, room: memoryview) -> int:
 
 
 def receive(
-    sock: int,
+    inlet: Inlet,
     size: int,
     sink: Callable[[memoryview], None],
     broken: Callable[[OSError], TransferBroken],
-    read: Callable[[int, memoryview], int] = receive_plain,
 ) -> int:
     """Give `sink` what the peer sends, for one turn; return how many bytes, at most `size`.
 
     Args:
-        sock: to receive from; it does not block.
+        inlet: to receive from.
         size: how many bytes of the body are still to come.
         sink: called with every piece, which is valid during the call.
         broken: makes the error that is raised where the peer goes away before that; what it had
             sent was given to `sink`.
-        read: receives into a buffer, as `receive_plain` does.
     """
     until = time.monotonic() + TURN
     poller = select.poll()
-    poller.register(sock, select.POLLIN)
+    poller.register(inlet.sock, select.POLLIN)
     buffer = memoryview(bytearray(min(_PIECE, size)))
     taken = filled = 0
     quiet = False
     while taken < size and not quiet and time.monotonic() < until:
         room = buffer[filled : min(len(buffer), size - taken)]
         try:
-            count = read(sock, room)
+            count = inlet.read(inlet.sock, room)
         except BlockingIOError:
             quiet = not poller.poll(PATIENCE_MS)
             count = 0

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing
 from typing import TYPE_CHECKING, cast
 from urllib.parse import quote, urlsplit
 
@@ -19,14 +19,15 @@ from lreg.client.proxy import credentials_for
 from lreg.client.sending import Outlet, OutletClosed, Pumped, Sent
 from lreg.client.wire import PIECE, Headers, SourceFailed
 from lreg.errors import TransferBroken
-from lreg.transfer import duplicate, tune
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Callable, Iterator
+    from collections.abc import AsyncIterable, Callable
+    from contextlib import AbstractContextManager
 
     from lreg.client.patience import Patience
     from lreg.client.sockets import Wire
     from lreg.client.wire import Request
+    from lreg.transfer import Inlet
 
 # Signed Locations and Link headers are long; a head of this size is none.
 _MAX_HEAD = 64 << 10
@@ -137,7 +138,7 @@ class Link:
             self._wire.transport.write(part)
 
     async def _send_body(self, body: AsyncIterable[bytes], size: int | None) -> None:
-        if isinstance(body, Pumped) and self._wire.is_plain and (size or 0) >= _DIRECT:
+        if isinstance(body, Pumped) and (size or 0) >= _DIRECT:
             sent = await self._send_pumped(body, size or 0)
         else:
             sent = await self._send_stream(body)
@@ -159,9 +160,8 @@ class Link:
         async with asyncio.timeout(self._patience.stall):
             if not await self._wire.flushed():
                 return False
-        with duplicate(self._wire.transport, _hung_up) as sock:
-            tune(self._wire.transport.get_extra_info("socket"))
-            outlet = self._outlet = Outlet(sock, size, self._patience.stall)
+        with self._wire.outlet(_hung_up) as (sock, seal):
+            outlet = self._outlet = Outlet(sock, seal, size, self._patience.stall)
             try:
                 await body.pump(outlet)
             except OutletClosed:
@@ -245,7 +245,7 @@ class Link:
     @property
     def is_direct(self) -> bool:
         """Whether threads may receive the rest of the body themselves, and it is worth it."""
-        return self._wire.is_plain and self.left is not None and self.left >= _DIRECT
+        return self.left is not None and self.left >= _DIRECT
 
     def take_over(self) -> bytes:
         """Keep the event loop from receiving; return what it has of the body, `left` lowered."""
@@ -255,18 +255,13 @@ class Link:
         self.left = (self.left or 0) - len(data)
         return data
 
-    @contextmanager
-    def socket(self, broken: Callable[[OSError], TransferBroken]) -> Iterator[int]:
-        """Give the socket, to receive what is left of the body, for which `left` is to be lowered.
+    def inlet(self, broken: Callable[[OSError], TransferBroken]) -> AbstractContextManager[Inlet]:
+        """Let threads receive what is left of the body, for which `left` is to be lowered.
 
         Args:
             broken: makes the error that is raised where the connection is gone.
         """
-        if self._wire.broken:
-            raise broken(self._wire.broken) from self._wire.broken
-        with duplicate(self._wire.transport, broken) as sock:
-            yield sock
-        self._wire.resume()
+        return self._wire.inlet(broken)
 
     async def _event(self) -> h11.Event | type[h11.PAUSED | h11.NEED_DATA]:
         while (event := self._protocol.next_event()) is h11.NEED_DATA:

@@ -75,10 +75,13 @@ class Pace:
         self._waited += seconds
         if self._waited < self._stall:
             return
-        slow = self._came < self._floor * self._waited
+        came, slow = self._came, self._came < self._floor * self._waited
         self._came, self._waited = 0, 0.0
         if slow:
             raise TimeoutError(f"less than {self._floor} bytes a second came")
+        # Records of TLS that hold no data wake who waits, and are nothing.
+        if not came:
+            raise TimeoutError
 
 
 def retry_after(header: str | None) -> float | None:

@@ -1,8 +1,8 @@
 """Large bodies on their way in: hashed and written in threads, and received there where they can.
 
-Bytes that nothing encrypts go from the socket into a sink in one thread, past the event loop (the
-mirror image of how a registry takes uploads). All others come through the loop, which receives
-the next piece while a thread has the last.
+Where their length is known they go from the socket into a sink in one thread, which decrypts them
+too, past the event loop (the mirror image of how a registry takes uploads). All others come through
+the loop, which receives the next piece while a thread has the last.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from lreg.client.h1 import Link
     from lreg.errors import TransferBroken
+    from lreg.transfer import Inlet
 
     Sink = Callable[[memoryview], None]
     Broken = Callable[[Exception], TransferBroken]
@@ -42,18 +43,18 @@ async def receive_all(link: Link, sink: Sink, executor: Executor, broken: Broken
     loop = asyncio.get_running_loop()
     if early := link.take_over():
         await finished(loop.run_in_executor(executor, sink, memoryview(early)))
-    with link.socket(broken) as sock:
+    with link.inlet(broken) as inlet:
         while link.left:
-            turn = loop.run_in_executor(executor, _turn, sock, link.left, sink, broken)
+            turn = loop.run_in_executor(executor, _turn, inlet, link.left, sink, broken)
             count, waited = await finished(turn)
             link.left -= count
             with _translated(broken):
                 if not count:
-                    await link.pace.wait(readable(loop, sock))
+                    await link.pace.wait(readable(loop, inlet.sock))
                 link.pace.note(count, waited)
 
 
-def _turn(sock: int, size: int, sink: Sink, broken: Broken) -> tuple[int, float]:
+def _turn(inlet: Inlet, size: int, sink: Sink, broken: Broken) -> tuple[int, float]:
     """Receive for one turn; return how many bytes came, and the seconds beside those in `sink`."""
     busy = 0.0
 
@@ -64,7 +65,7 @@ def _turn(sock: int, size: int, sink: Sink, broken: Broken) -> tuple[int, float]
         busy += time.monotonic() - begin
 
     begin = time.monotonic()
-    count = receive(sock, size, timed, broken)
+    count = receive(inlet, size, timed, broken)
     return count, time.monotonic() - begin - busy
 
 

@@ -1,7 +1,7 @@
 """Large bodies on their way out: sent by the threads that bring them, past the event loop.
 
 The mirror image of pumping.py. What fills a body, a socket or a file, hands each piece over in a
-thread, and that thread sends it.
+thread, and that thread encrypts and sends it.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ import os
 import select
 import time
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from lreg.transfer import SLICE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,6 +47,7 @@ class Outlet:
 
     Args:
         sock: to send over; it does not block.
+        seal: makes of a piece what goes over it.
         size: of the body in bytes.
         stall: the seconds in which the other end must take some.
 
@@ -53,8 +56,15 @@ class Outlet:
         failure: why it closed, where the other end did not just hang up.
     """
 
-    def __init__(self, sock: int, size: int, stall: float) -> None:
+    def __init__(
+        self,
+        sock: int,
+        seal: Callable[[memoryview], bytes | memoryview],
+        size: int,
+        stall: float,
+    ) -> None:
         self._sock = sock
+        self._seal = seal
         self._size = size
         self._stall = stall
         self._closed = False
@@ -68,16 +78,22 @@ class Outlet:
         self.count += len(piece)
         if self.count > self._size:
             raise OutletClosed
-        last = time.monotonic()
-        while piece:
+        for begin in range(0, len(piece), SLICE):
             try:
-                sent = os.write(self._sock, piece)
+                self._put(memoryview(self._seal(piece[begin : begin + SLICE])))
+            except OSError as error:
+                raise OutletClosed from error
+
+    def _put(self, data: memoryview) -> None:
+        """Send what may stand on the wire; raise OSError where the other end is gone."""
+        last = time.monotonic()
+        while data:
+            try:
+                sent = os.write(self._sock, data)
             except BlockingIOError:
                 self._wait(last)
                 continue
-            except OSError as error:
-                raise OutletClosed from error
-            piece, last = piece[sent:], time.monotonic()
+            data, last = data[sent:], time.monotonic()
 
     def _wait(self, last: float) -> None:
         """Wait for the other end, which took the last bytes at `last`."""

@@ -1,7 +1,8 @@
 """Connections as they are opened, read and written, before anything is said over them.
 
 asyncio's streams copy what arrives four times. Here it is received, or decrypted, straight into the
-buffer that a thread hashes and writes from, while the loop fills the other one of two.
+buffer that a thread hashes and writes from, while the loop fills the other one of two. Large bodies
+are left to threads, with TLS and all.
 """
 
 from __future__ import annotations
@@ -12,9 +13,16 @@ from socket import EAI_NONAME, gaierror
 from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
+from lreg.client.tls import ClientLayer, Session
+from lreg.tls import inlet
+from lreg.transfer import duplicate, tune
+
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from lreg.errors import TransferBroken
+    from lreg.transfer import Inlet
 
 _SMALL = 64 << 10
 
@@ -38,7 +46,8 @@ class Wire(asyncio.BufferedProtocol):
         self.broken: OSError | None = None
         self._buffer, self._spare = bytearray(_SMALL), bytearray()
         self._begin = 0
-        self._paused = self._taken = self._encrypted = False
+        self._paused = self._taken = False
+        self._layer: ClientLayer | None = None
         self._arrival: asyncio.Future[None] | None = None
         self._room: asyncio.Future[None] | None = None
         self._closed: asyncio.Future[None] = loop.create_future()
@@ -62,10 +71,10 @@ class Wire(asyncio.BufferedProtocol):
         _wake(self._arrival)
 
     def eof_received(self) -> bool:
-        """Take note that nothing more comes; what is being sent goes on, unless encrypted."""
+        """Take note that nothing more comes; what is being sent goes on."""
         self.eof = True
         _wake(self._arrival)
-        return not self._encrypted
+        return True
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Take note that the connection is gone."""
@@ -90,19 +99,9 @@ class Wire(asyncio.BufferedProtocol):
         """Go on in TLS with the server called `host`; raise OSError where that fails."""
         if self.held:
             raise ConnectionResetError("it speaks before it is asked")
-        loop = asyncio.get_running_loop()
-        encrypted = await loop.start_tls(
-            self.transport, self, context, server_hostname=host, ssl_handshake_timeout=seconds
-        )
-        if encrypted is None:
-            raise ConnectionResetError("it was closed in the middle of the handshake")
-        self.transport = encrypted
-        self._encrypted = True
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether the socket carries the bytes as they are."""
-        return not self._encrypted
+        plain, self._layer = self.transport, ClientLayer(Session(context, host), self)
+        self.transport = self._layer
+        await self._layer.open(plain, seconds)
 
     def expect(self, size: int) -> None:
         """Make room for `size` bytes at a time from now on; for few again where it is 0."""
@@ -167,14 +166,40 @@ class Wire(asyncio.BufferedProtocol):
             self.transport.resume_reading()
 
     def pause(self) -> None:
-        """Receive nothing until `resume`: somebody else does, from the socket."""
+        """Receive nothing for now: threads do, through an `inlet`."""
         self._taken = self._paused = True
         self.transport.pause_reading()
 
-    def resume(self) -> None:
-        """Receive again."""
+    @contextmanager
+    def inlet(self, broken: Callable[[OSError], TransferBroken]) -> Iterator[Inlet]:
+        """Let threads receive what arrives after a `pause`; receive again once they did.
+
+        Args:
+            broken: makes the error that is raised where the connection is gone.
+        """
+        if self.broken:
+            raise broken(self.broken) from self.broken
+        with duplicate(self.transport, broken) as sock:
+            yield inlet(self.transport, sock)
         self._taken = False
         self._resume()
+
+    @contextmanager
+    def outlet(
+        self, broken: Callable[[OSError], TransferBroken]
+    ) -> Iterator[tuple[int, Callable[[memoryview], bytes | memoryview]]]:
+        """Let threads send: give a socket, and what makes of a piece what goes over it.
+
+        Args:
+            broken: makes the error that is raised where the connection is gone.
+        """
+        with duplicate(self.transport, broken) as sock:
+            tune(self.transport.get_extra_info("socket"))
+            if self._layer is None:
+                yield sock, memoryview
+                return
+            with self._layer.lent():
+                yield sock, self._layer.session.seal
 
     async def drained(self) -> bool:
         """Wait until what was written is nearly out; return whether the other end still reads."""

@@ -20,6 +20,7 @@ from lreg.client import h1, sockets
 from lreg.client.patience import Patience, retry_after
 from lreg.client.proxy import proxy_for, tunnel
 from lreg.client.response import Response
+from lreg.client.tls import trusting
 from lreg.client.wire import Request, Route, is_loopback
 from lreg.errors import (
     SizeInvalid,
@@ -28,7 +29,6 @@ from lreg.errors import (
     Unavailable,
     Unreachable,
     Untrusted,
-    UsageError,
 )
 from lreg.network import words
 
@@ -208,16 +208,7 @@ class Transport:
     def _context(self, *, verify: bool) -> ssl.SSLContext:
         if context := self._contexts.get(verify):
             return context
-        context = ssl.create_default_context()
-        context.set_alpn_protocols(["http/1.1"])
-        if not verify:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        elif self._ca:
-            try:
-                context.load_verify_locations(self._ca)
-            except OSError as error:
-                raise UsageError(f"{self._ca} is not a readable PEM file: {error}") from error
+        context = trusting(self._ca, verify=verify)
         self._contexts[verify] = context
         return context
 

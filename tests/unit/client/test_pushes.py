@@ -27,8 +27,8 @@ BLOBS = f"/v2/{NAME}/blobs/"
 
 
 @pytest.fixture(autouse=True)
-def _held(upstream: Upstream) -> None:
-    upstream.put_blob(NAME, BLOB)
+def _held(far_end: Upstream) -> None:
+    far_end.put_blob(NAME, BLOB)
 
 
 class Pieces:
@@ -60,57 +60,57 @@ def pieces(request: pytest.FixtureRequest) -> type[Pieces]:
     return kind
 
 
-async def test_push(upstream: Upstream, alpine: RemoteRepository, pieces: type[Pieces]) -> None:
+async def test_push(far_end: Upstream, remote: RemoteRepository, pieces: type[Pieces]) -> None:
     """A blob is pushed from memory or in pieces, whatever the upload's URL looks like."""
     new = Descriptor("x/y", Digest.of(b"new"), 3)
-    await alpine.push_blob(new, b"new")
-    upstream.held[NAME].blobs.pop(str(DESCRIPTOR.digest))
-    await alpine.push_blob(DESCRIPTOR, pieces(BLOB))
-    assert upstream.held[NAME].blobs[str(new.digest)] == b"new"
-    assert upstream.held[NAME].blobs[str(DESCRIPTOR.digest)] == BLOB
+    await remote.push_blob(new, b"new")
+    far_end.held[NAME].blobs.pop(str(DESCRIPTOR.digest))
+    await remote.push_blob(DESCRIPTOR, pieces(BLOB))
+    assert far_end.held[NAME].blobs[str(new.digest)] == b"new"
+    assert far_end.held[NAME].blobs[str(DESCRIPTOR.digest)] == BLOB
 
 
 async def test_push_again(
-    upstream: Upstream, alpine: RemoteRepository, pieces: type[Pieces]
+    far_end: Upstream, remote: RemoteRepository, pieces: type[Pieces]
 ) -> None:
     """A push whose connection drops is begun again, where its source can be read again."""
-    upstream.held.clear()
-    upstream.script.add("PUT", "/blobs/uploads/", Fault(drop_upload_after=1_000_000), times=2)
+    far_end.held.clear()
+    far_end.script.add("PUT", "/blobs/uploads/", Fault(drop_upload_after=1_000_000), times=2)
     source = pieces(BLOB)
-    await alpine.push_blob(DESCRIPTOR, source)
-    assert upstream.held[NAME].blobs[str(DESCRIPTOR.digest)] == BLOB
+    await remote.push_blob(DESCRIPTOR, source)
+    assert far_end.held[NAME].blobs[str(DESCRIPTOR.digest)] == BLOB
     assert source.read == 3
 
 
-async def test_push_once(upstream: Upstream, alpine: RemoteRepository) -> None:
+async def test_push_once(far_end: Upstream, remote: RemoteRepository) -> None:
     """A source that is used up is not pretended to be sent again."""
-    upstream.script.add("PUT", "/blobs/uploads/", Fault(drop_upload_after=1_000_000))
+    far_end.script.add("PUT", "/blobs/uploads/", Fault(drop_upload_after=1_000_000))
     with pytest.raises(TransferBroken):
-        await alpine.push_blob(DESCRIPTOR, aiter(Pieces(BLOB)))
+        await remote.push_blob(DESCRIPTOR, aiter(Pieces(BLOB)))
 
 
 async def test_push_refused_early(
-    upstream: Upstream, alpine: RemoteRepository, pieces: type[Pieces]
+    far_end: Upstream, remote: RemoteRepository, pieces: type[Pieces]
 ) -> None:
     """A registry that refuses in the middle of a body is understood at once."""
     refusal = Reply(403, b'{"errors":[{"code":"DENIED","message":"quota exceeded"}]}')
-    upstream.script.add("PUT", "/blobs/uploads/", Fault(reply=refusal, deaf=True))
+    far_end.script.add("PUT", "/blobs/uploads/", Fault(reply=refusal, deaf=True))
     with pytest.raises(Denied, match="quota exceeded"):
-        await alpine.push_blob(DESCRIPTOR, pieces(BLOB))
+        await remote.push_blob(DESCRIPTOR, pieces(BLOB))
 
 
 async def test_push_to_a_deaf_registry(
-    upstream: Upstream, alpine: RemoteRepository, pieces: type[Pieces]
+    far_end: Upstream, remote: RemoteRepository, pieces: type[Pieces]
 ) -> None:
     """A registry that takes no byte any more is given up."""
-    upstream.script.add("PUT", "/blobs/uploads/", Fault(deaf=True, delay=60), times=99)
+    far_end.script.add("PUT", "/blobs/uploads/", Fault(deaf=True, delay=60), times=99)
     large = random.Random("large").randbytes(16 << 20)
     with pytest.raises(TransferBroken):
-        await alpine.push_blob(Descriptor("x/y", Digest.of(large), len(large)), pieces(large))
+        await remote.push_blob(Descriptor("x/y", Digest.of(large), len(large)), pieces(large))
 
 
 async def test_push_from_a_broken_source(
-    upstream: Upstream, alpine: RemoteRepository, pieces: type[Pieces]
+    far_end: Upstream, remote: RemoteRepository, pieces: type[Pieces]
 ) -> None:
     """What a source raises is raised as it is, and the registry is not asked again."""
 
@@ -122,54 +122,56 @@ async def test_push_from_a_broken_source(
 
     source = Broken(BLOB)
     with pytest.raises(TransferBroken, match="the source is gone"):
-        await alpine.push_blob(DESCRIPTOR, source)
+        await remote.push_blob(DESCRIPTOR, source)
     assert source.read == 1
-    assert not upstream.requests("PUT")
+    assert not far_end.requests("PUT")
 
 
 @pytest.mark.parametrize("data", [BLOB[:-1], BLOB + b"x"], ids=["short", "long"])
 async def test_push_of_another_size(
-    alpine: RemoteRepository, pieces: type[Pieces], data: bytes
+    remote: RemoteRepository, pieces: type[Pieces], data: bytes
 ) -> None:
     """A source that is not as long as was said never becomes a blob."""
     with pytest.raises(SizeInvalid):
-        await alpine.push_blob(DESCRIPTOR, pieces(data))
+        await remote.push_blob(DESCRIPTOR, pieces(data))
 
 
-async def test_push_of_other_bytes(alpine: RemoteRepository) -> None:
+async def test_push_of_other_bytes(remote: RemoteRepository) -> None:
     """What the registry says of wrong bytes is passed on."""
     with pytest.raises(DigestInvalid, match="the fake says so"):
-        await alpine.push_blob(DESCRIPTOR, bytes(len(BLOB)))
+        await remote.push_blob(DESCRIPTOR, bytes(len(BLOB)))
 
 
 async def test_push_in_threads(
-    upstream: Upstream, far: Registry, monkeypatch: pytest.MonkeyPatch
+    far_end: Upstream, near_end: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A large blob goes from one registry to another past the event loop, drops and all."""
     monkeypatch.setattr("lreg.client.blobs.BlobBody.pieces", None)
-    upstream.script.add("GET", BLOBS, Fault(cut_after=1_500_000))
-    mine = far.repository(upstream.repository("mine"))
-    await mine.push_blob(DESCRIPTOR, far.repository(upstream.repository(NAME)).blob(DESCRIPTOR))
-    assert upstream.held["mine"].blobs[str(DESCRIPTOR.digest)] == BLOB
+    far_end.script.add("GET", BLOBS, Fault(cut_after=1_500_000))
+    mine = near_end.repository(far_end.repository("mine"))
+    await mine.push_blob(DESCRIPTOR, near_end.repository(far_end.repository(NAME)).blob(DESCRIPTOR))
+    assert far_end.held["mine"].blobs[str(DESCRIPTOR.digest)] == BLOB
 
 
-async def test_push_of_what_comes_wrong(upstream: Upstream, far: Registry) -> None:
+async def test_push_of_what_comes_wrong(far_end: Upstream, near_end: Registry) -> None:
     """A blob that a registry sends wrong is not completed at another."""
-    upstream.script.add("GET", BLOBS, Fault(corrupt=True), times=99)
-    mine = far.repository(upstream.repository("mine"))
+    far_end.script.add("GET", BLOBS, Fault(corrupt=True), times=99)
+    mine = near_end.repository(far_end.repository("mine"))
     with pytest.raises(DigestInvalid, match="another digest"):
-        await mine.push_blob(DESCRIPTOR, far.repository(upstream.repository(NAME)).blob(DESCRIPTOR))
-    assert not upstream.held["mine"].blobs
-    assert not upstream.requests("PUT")
+        await mine.push_blob(
+            DESCRIPTOR, near_end.repository(far_end.repository(NAME)).blob(DESCRIPTOR)
+        )
+    assert not far_end.held["mine"].blobs
+    assert not far_end.requests("PUT")
 
 
-async def test_push_is_cancelled(upstream: Upstream, alpine: RemoteRepository) -> None:
+async def test_push_is_cancelled(far_end: Upstream, remote: RemoteRepository) -> None:
     """A push that is given up leaves no thread behind that still sends."""
-    upstream.script.add("PUT", "/blobs/uploads/", Fault(deaf=True, delay=60))
+    far_end.script.add("PUT", "/blobs/uploads/", Fault(deaf=True, delay=60))
     large = random.Random("large").randbytes(16 << 20)
     source = PumpedPieces(large)
     descriptor = Descriptor("x/y", Digest.of(large), len(large))
-    pushing = asyncio.create_task(alpine.push_blob(descriptor, source))
+    pushing = asyncio.create_task(remote.push_blob(descriptor, source))
     await asyncio.sleep(0.3)
     pushing.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
     from contextlib import AbstractContextManager
 
-    from lreg.registry.http.transfer import Inlet
+    from lreg.transfer import Inlet
 
 # What one call of a sink gets at most: large enough that threads and hashes run at full speed.
 PIECE = 1 << 20
@@ -111,7 +111,7 @@ class Body:
             for piece in filter(len, early):
                 await finished(loop.run_in_executor(self._executor, sink, piece))
             while self._left and not self._broken:
-                turn = partial(receive, inlet.sock, self._left, sink, gone, inlet.read)
+                turn = partial(receive, inlet, self._left, sink, gone)
                 count = await finished(loop.run_in_executor(self._executor, turn))
                 self.received += count
                 self._progress()

@@ -17,7 +17,7 @@ from lreg.registry.http.incoming import Incoming
 from lreg.registry.http.messages import Request, Response, encode_head
 from lreg.registry.http.parser import parse_head
 from lreg.registry.http.sending import Outgoing
-from lreg.registry.http.tls import TlsLayer
+from lreg.tls import TlsLayer
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Coroutine

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from lreg.errors import BadRequest, HeadTooLarge, TransferBroken
 from lreg.registry.http.body import Body
 from lreg.registry.http.parser import MAX_HEAD
-from lreg.registry.http.tls import TlsLayer, sealed_inlet
-from lreg.registry.http.transfer import plain_inlet
+from lreg.registry.http.transfer import opened_inlet
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
     from concurrent.futures import Executor
-    from contextlib import AbstractContextManager
 
     from lreg.registry.http.parser import Head
-    from lreg.registry.http.transfer import Inlet
 
 _FIRST_BUFFER = 4 << 10
 _TLS_HANDSHAKE = 0x16
@@ -106,7 +104,7 @@ class Incoming:
             begin=before,
             progress=self._progress,
             pause=self._pause,
-            inlet=self._inlet,
+            inlet=partial(opened_inlet, self._transport),
         )
         early = memoryview(bytes(self._buffer[self._start : self._end]))
         self._start = self._end = 0
@@ -151,11 +149,6 @@ class Incoming:
             raise BadRequest("this port speaks plain HTTP, not TLS")
         if self._end - self._start >= MAX_HEAD:
             raise HeadTooLarge
-
-    def _inlet(self) -> AbstractContextManager[Inlet]:
-        if isinstance(self._transport, TlsLayer):
-            return sealed_inlet(self._transport)
-        return plain_inlet(self._transport)
 
     def _pause(self, pause: bool) -> None:
         if self._lost:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from lreg.errors import TransferBroken
 from lreg.registry.http.messages import FileSlice
-from lreg.registry.http.tls import TlsLayer, send_sealed
+from lreg.registry.http.tls import send_sealed
 from lreg.registry.http.transfer import send_file
+from lreg.tls import TlsLayer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator

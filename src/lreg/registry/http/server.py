@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from lreg.registry.http.body import Body
 from lreg.registry.http.connection import Connection
-from lreg.registry.http.tls import TlsLayer
+from lreg.registry.http.tls import ServerLayer
 
 if TYPE_CHECKING:
     import socket
@@ -67,7 +67,7 @@ class HttpServer:
 
         def protocol() -> asyncio.BufferedProtocol:
             connection = Connection(self, endpoint)
-            return TlsLayer(context, connection) if context else connection
+            return ServerLayer(context, connection) if context else connection
 
         server = await self.loop.create_server(protocol, sock=sock, backlog=_BACKLOG)
         self._servers.append(server)

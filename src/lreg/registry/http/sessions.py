@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING
 
 from OpenSSL import SSL
 
-from lreg.errors import TransferBroken
-
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
@@ -116,7 +114,7 @@ class Session:
         """Go on with the handshake; return whether it is done.
 
         Raises:
-            TransferBroken: it failed; `unsent` tells the client.
+            OSError: it failed; `unsent` tells the client.
         """
         self._openssl.set_app_data(self)
         try:
@@ -125,11 +123,11 @@ class Session:
         except SSL.WantReadError:
             done = False
         except SSL.Error as error:
-            raise TransferBroken(_reason(error)) from error
+            raise ConnectionAbortedError(_reason(error)) from error
         finally:
             self._openssl.set_app_data(None)  # else each would keep the other
         if self._alert is not None:
-            raise TransferBroken(f"refused with alert {self._alert}")
+            raise ConnectionAbortedError(f"refused with alert {self._alert}")
         return done
 
     def read(self, room: memoryview) -> int | None:
@@ -138,7 +136,7 @@ class Session:
         0 says that the client says no more, None that what came is no whole record.
 
         Raises:
-            TransferBroken: it is no TLS, or not what was sent; `unsent` tells the client.
+            OSError: it is no TLS, or not what was sent; `unsent` tells the client.
         """
         try:
             return self._openssl.recv_into(room, _RECORD)
@@ -147,18 +145,18 @@ class Session:
         except SSL.ZeroReturnError:
             return 0
         except SSL.Error as error:
-            raise TransferBroken(_reason(error)) from error
+            raise ConnectionAbortedError(_reason(error)) from error
 
     def seal(self, data: bytes | memoryview) -> bytes:
         """Return `data` encrypted, behind what else is unsent.
 
         Raises:
-            TransferBroken: the session has ended.
+            OSError: the session has ended.
         """
         try:
             self._openssl.send(data)
         except SSL.Error as error:
-            raise TransferBroken(_reason(error)) from error
+            raise ConnectionAbortedError(_reason(error)) from error
         expected = len(data) + (len(data) // _RECORD + 1) * _OVERHEAD
         sealed = self._openssl.bio_read(expected)
         return sealed if len(sealed) < expected else sealed + self.unsent()

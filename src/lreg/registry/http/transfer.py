@@ -7,29 +7,23 @@ import fcntl
 import os
 import select
 import time
-from collections.abc import Callable  # noqa: TC003 - a NamedTuple's fields are looked up
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from lreg.errors import TransferBroken
-from lreg.transfer import PATIENCE_MS, TURN, duplicate, finished, receive_plain, tune, writable
+from lreg.tls import inlet
+from lreg.transfer import PATIENCE_MS, TURN, duplicate, finished, tune, writable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from concurrent.futures import Executor
 
     from lreg.registry.http.messages import FileSlice
+    from lreg.transfer import Inlet
 
 # What a pipe holds between the file and the socket: references to pages, no bytes. The kernel's
 # own for sendfile has 64 KiB, and wakes the peer for each: that is half of what sending costs.
 _PIPE = 512 << 10
-
-
-class Inlet(NamedTuple):
-    """Where threads get a body from: a socket, and how some of its bytes come into a buffer."""
-
-    sock: int
-    read: Callable[[int, memoryview], int]
 
 
 async def send_file(
@@ -81,10 +75,10 @@ def own_socket(transport: asyncio.Transport) -> Iterator[int]:
 
 
 @contextmanager
-def plain_inlet(transport: asyncio.Transport) -> Iterator[Inlet]:
-    """Give threads what a client sends, as it is."""
+def opened_inlet(transport: asyncio.Transport) -> Iterator[Inlet]:
+    """Give threads what a client sends; raise TransferBroken where it is gone."""
     with own_socket(transport) as sock:
-        yield Inlet(sock, receive_plain)
+        yield inlet(transport, sock)
 
 
 def gone(error: OSError) -> TransferBroken:
