@@ -198,7 +198,8 @@ def _target(registries: Registries, admin: Admin, text: str) -> Reference:
     Raises:
         UsageError: its host is no upstream, or it is named by its digest.
     """
-    from lreg.oci.reference import Reference, RepositoryName, canonical_host  # noqa: PLC0415
+    from lreg.cli.registries.naming import repository_of  # noqa: PLC0415
+    from lreg.oci.reference import Reference, canonical_host  # noqa: PLC0415
 
     image = Reference.parse(text).familiar()
     if image.digest:
@@ -209,5 +210,4 @@ def _target(registries: Registries, admin: Admin, text: str) -> Reference:
             f'{host} is no upstream of {admin.host}: put [upstream."{host}"] into its lreg.toml, '
             "or see `lreg upstream ls`"
         )
-    name = RepositoryName.parse(f"{host}/{image.repository}")
-    return Reference(registries.local_host, name, image.tag)
+    return Reference(registries.local_host, repository_of(image), image.tag)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,8 +13,9 @@ from lreg.admin.values import Wanted, WantedImages
 from lreg.cli.bringing.command import bring, bring_options, chosen
 from lreg.cli.options.access import Access, access_options
 from lreg.cli.options.sources import look, names_any, source_options
-from lreg.errors import UsageError
-from lreg.oci.reference import Reference, RepositoryName
+from lreg.cli.registries.naming import repository_of
+from lreg.errors import NameInvalid, UsageError
+from lreg.oci.reference import Reference
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from lreg.images.lock import Locked
     from lreg.oci.digest import Digest
     from lreg.oci.platform import Platform
+    from lreg.oci.reference import RepositoryName
 
 
 @click.command(epilog="Example: lreg preload ./manifests --lock images.lock")
@@ -137,19 +140,26 @@ async def _locked(
     from lreg.oci.digest import Digest  # noqa: PLC0415
 
     reference = Reference.parse(image)
-    name = RepositoryName(f"{reference.host}/{reference.repository}")
+    name = _kept_as(reference, registries.local_host)
     digest = known.get(image)
-    found = Digest.parse(digest) if digest else await _digest(registries, reference)
+    found = Digest.parse(digest) if digest else await _digest(registries, reference, name)
     return Locked(name, reference.tag, found, tuple(platforms))
 
 
-async def _digest(registries: Registries, reference: Reference) -> Digest:
+def _kept_as(reference: Reference, own_host: str) -> RepositoryName:
+    """Return the repository here in which lreg keeps an image; without a host one of its own."""
+    if reference.host != own_host:
+        with suppress(NameInvalid):  # an address in brackets begins no repository's name
+            return repository_of(reference)
+    return reference.repository
+
+
+async def _digest(registries: Registries, reference: Reference, name: RepositoryName) -> Digest:
     """Return what an image that is here is: under its whole name, else the one without a host."""
     from lreg.cli.bringing.locked import ABSENT  # noqa: PLC0415
 
-    whole = RepositoryName(f"{reference.host}/{reference.repository}")
     try:
-        here = await registries.repository(Reference(registries.local_host, whole))
+        here = await registries.repository(Reference(registries.local_host, name))
         return (await here.resolve(reference.selector)).digest
     except ABSENT:
         plain = Reference(registries.local_host, reference.repository)

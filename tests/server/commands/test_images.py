@@ -124,6 +124,19 @@ def test_own_version_is_here(caching: Lreg, hub: Upstream, tmp_path: Path) -> No
     assert hub.requests("GET", "/manifests/") == []
 
 
+def test_own_host_in_a_lock_file(caching: Lreg, hub: Upstream, tmp_path: Path) -> None:
+    """Images that are named with a port, the registry's own too, can be read out of a lock file."""
+    folder = manifests(tmp_path, f"{caching.registry.host}/own/app:1", "quay.io:443/org/own:1")
+    with caching.registry.wire() as wire:
+        wire.push("own/app", hello("app"), "1")
+        wire.push("quay.io/org/own", hello("own"), "1")
+    lock = tmp_path / "images.lock"
+    caching.run("preload", folder, "--lock", str(lock))
+    names = [one["name"] for one in tomllib.loads(lock.read_text())["image"]]
+    assert names == ["own/app", "quay.io/org/own"]
+    assert caching.lines("missing", "--lock", str(lock)) == []
+
+
 def test_preload_stops(caching: Lreg, hub: Upstream, tmp_path: Path) -> None:
     """Where an image fails the command ends with its exit code, and writes no lock file.
 

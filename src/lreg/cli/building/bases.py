@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from lreg.cli.registries.naming import repository_of
 from lreg.client.copy import find_image
-from lreg.errors import ManifestUnknown, NameUnknown, Unreachable
-from lreg.oci.reference import RepositoryName
+from lreg.errors import ManifestUnknown, NameInvalid, NameUnknown, Unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,7 +80,9 @@ class RegistryBases:
         named, here = reference.familiar(), self._registries.local_host
         if named.host == here:
             return [named]
-        mirrored = RepositoryName(f"{named.host}/{named.repository}")
         plain = replace(named, host=here)
+        mirrored = []
+        with suppress(NameInvalid):  # an address in brackets begins no repository's name
+            mirrored = [replace(plain, repository=repository_of(named))]
         own = [replace(plain, repository=reference.repository)] if not reference.host else []
-        return list(dict.fromkeys([replace(plain, repository=mirrored), *own, plain, named]))
+        return list(dict.fromkeys([*mirrored, *own, plain, named]))
