@@ -96,7 +96,7 @@ async def _create(
     quiet: bool,
 ) -> Result:
     from lreg.cli.carrying.carry import carry  # noqa: PLC0415 -- `--help` needs no client
-    from lreg.cli.carrying.wanted import wanted_image  # noqa: PLC0415
+    from lreg.cli.carrying.names import named_image  # noqa: PLC0415
     from lreg.cli.output.sink import write_to  # noqa: PLC0415
     from lreg.cli.registries.remote import Registries  # noqa: PLC0415
 
@@ -109,7 +109,7 @@ async def _create(
         named = dict.fromkeys(_named(names, lock))
         return await carry(
             registries,
-            list(dict.fromkeys([await wanted_image(registries, text) for text in named])),
+            list(dict.fromkeys([await named_image(registries, text) for text in named])),
             platform,
             write,
             since=_brought(since) if since else None,

@@ -104,11 +104,11 @@ def pull(
 
     async def bring() -> Result:
         from lreg.cli.carrying.carry import carry  # noqa: PLC0415 -- `--help` needs no client
-        from lreg.cli.carrying.wanted import wanted_image  # noqa: PLC0415
+        from lreg.cli.carrying.names import named_image  # noqa: PLC0415
         from lreg.cli.registries.remote import Registries  # noqa: PLC0415
 
         async with Registries(access) as registries:
-            wanted = [await wanted_image(registries, name, called) for name in names]
+            wanted = [await named_image(registries, name, called) for name in names]
             return await carry(registries, wanted, platform, write, quiet=quiet)
 
     report(asyncio.run(bring()), quiet=quiet, as_json=as_json, to_stderr=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lreg.errors import NameInvalid, ReferenceInvalid, TagInvalid
 from lreg.oci.digest import Digest
@@ -131,15 +131,16 @@ class Reference:
         repository = self.repository
         if host == DOCKER_HUB and "/" not in repository.text:
             repository = RepositoryName(f"library/{repository}")
-        return Reference(host, repository, self._tag_or_latest(), self.digest)
+        return replace(self.tagged(), host=host, repository=repository)
 
     @property
     def selector(self) -> Tag | Digest:
         """What to ask the registry for: the digest, else the tag, else `latest`."""
         return self.digest or self.tag or Tag("latest")
 
-    def _tag_or_latest(self) -> Tag | None:
-        return self.tag if self.tag or self.digest else Tag("latest")
+    def tagged(self) -> Reference:
+        """Return the reference with the tag `latest` where it has neither tag nor digest."""
+        return self if self.tag or self.digest else replace(self, tag=Tag("latest"))
 
     def __str__(self) -> str:
         host = f"{self.host}/" if self.host else ""

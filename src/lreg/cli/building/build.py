@@ -105,7 +105,7 @@ def build(wanted: Build) -> Built:
 async def _build(wanted: Build) -> Built:
     begin = time.monotonic()
     async with Registries(wanted.access) as registries:
-        names = [registries.complete(registries.parse(tag)) for tag in wanted.tags]
+        names = [registries.parse(tag).tagged() for tag in wanted.tags]
         if digested := next((name for name in names if name.digest), None):
             raise UsageError(f"{digested}: a digest comes out of building; give a tag")
         with ExitStack() as stack:
@@ -220,7 +220,7 @@ def _write(
             yield piece
 
     holds = {descriptor.digest: content for descriptor, content in image.contents()}
-    names = tuple(str(Registries.complete(Reference.parse(tag))) for tag in tags)
+    names = tuple(str(Reference.parse(tag).tagged()) for tag in tags)
     carried = Carried(names, image.manifests)
     files = carried_files((carried,), read)
     try:

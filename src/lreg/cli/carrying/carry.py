@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from lreg.cli.carrying.names import as_known
 from lreg.cli.carrying.report import CarriedImage, Counted, Result
-from lreg.cli.carrying.wanted import as_known
 from lreg.cli.output.progress import shown
 from lreg.cli.registries.bridge import in_thread
 from lreg.client.copy import find_image, manifests_of
@@ -16,7 +16,7 @@ from lreg.images.carrying import Carried, carried_files
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from lreg.cli.carrying.wanted import Wanted
+    from lreg.cli.carrying.names import NamedImage
     from lreg.cli.registries.bridge import Bridge
     from lreg.cli.registries.remote import Registries
     from lreg.client.progress import Progress
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 async def carry(
     registries: Registries,
-    wanted: Sequence[Wanted],
+    wanted: Sequence[NamedImage],
     platform: Platform | None,
     write: Callable[[Iterator[CarriedFile]], None],
     *,
@@ -55,7 +55,7 @@ async def carry(
         ManifestUnknown: an image is not there, or not for that platform.
     """
     begin = time.monotonic()
-    found: dict[Wanted, tuple[Manifest, ...]] = {}
+    found: dict[NamedImage, tuple[Manifest, ...]] = {}
     holders: dict[Digest, RemoteRepository] = {}
     for one in wanted:
         repository = await registries.repository(one.source)
@@ -93,7 +93,7 @@ async def carry(
 
 
 async def _manifests(
-    repository: RemoteRepository, one: Wanted, platform: Platform | None, *, as_named: bool
+    repository: RemoteRepository, one: NamedImage, platform: Platform | None, *, as_named: bool
 ) -> tuple[Manifest, ...]:
     image = await find_image(repository, one.source.selector, platform)
     manifests = await manifests_of(repository, image)

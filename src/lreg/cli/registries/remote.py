@@ -28,7 +28,7 @@ from lreg.errors import (
     Unauthorized,
     Unreachable,
 )
-from lreg.oci.reference import Reference, Tag, canonical_host
+from lreg.oci.reference import Reference, canonical_host
 
 if TYPE_CHECKING:
     from lreg.client.repository import RemoteRepository
@@ -86,7 +86,7 @@ class Registries:
             as `parse`.
             Unreachable: the local registry should be there, and does not answer.
         """
-        reference = self.complete(self.parse(text))
+        reference = self.parse(text).tagged()
         try:
             here = Reference(
                 self.local_host, repository_of(reference), reference.tag, reference.digest
@@ -113,13 +113,6 @@ class Registries:
             if self._target.is_guess:
                 return False
             raise
-
-    @staticmethod
-    def complete(reference: Reference) -> Reference:
-        """Return the reference with the tag that it means where it names none, `latest`."""
-        if reference.tag or reference.digest:
-            return reference
-        return replace(reference, tag=Tag("latest"))
 
     async def local(self) -> Registry:
         """Return the local registry."""

@@ -25,7 +25,7 @@ async def described(image: str) -> dict[str, Any]:
         LregError: it is an index of no image.
     """
     async with Registries() as registries:
-        reference = registries.complete(registries.parse(image))
+        reference = registries.parse(image).tagged()
         repository = await registries.repository(reference)
         facts = await find_facts(repository, reference.selector, None)
         if facts.image is None:

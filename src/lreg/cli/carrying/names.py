@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class NamedImage:
     """An image that is to be carried.
 
     Attributes:
@@ -33,7 +33,7 @@ class Wanted:
     is_cached: bool = False
 
 
-async def wanted_image(registries: Registries, text: str, called: str | None = None) -> Wanted:
+async def named_image(registries: Registries, text: str, called: str | None = None) -> NamedImage:
     """Return the image that an argument names.
 
     It is called so elsewhere too: an image of the registry here without that registry's host.
@@ -49,13 +49,13 @@ async def wanted_image(registries: Registries, text: str, called: str | None = N
     source = await registries.locate(text)
     if called:
         name = Reference.parse(called)
-        return Wanted(source, str(name if name.tag else replace(name, tag=Tag("latest"))))
-    named = registries.complete(registries.parse(text))
+        return NamedImage(source, str(name if name.tag else replace(name, tag=Tag("latest"))))
+    named = registries.parse(text).tagged()
     is_local = named.host == registries.local_host
-    return Wanted(source, _name(replace(named, host=None if is_local else named.host)))
+    return NamedImage(source, _name(replace(named, host=None if is_local else named.host)))
 
 
-async def as_known(registries: Registries, wanted: Sequence[Wanted]) -> list[Wanted]:
+async def as_known(registries: Registries, wanted: Sequence[NamedImage]) -> list[NamedImage]:
     """Return images that were asked for a moment ago with what an lreg here knows of their tags.
 
     That is whether they are cached. A plain name that means the default upstream's image gets the
@@ -75,12 +75,14 @@ async def as_known(registries: Registries, wanted: Sequence[Wanted]) -> list[Wan
     return [_known(one, full.get(one), known) for one in wanted]
 
 
-def _known(one: Wanted, full: Reference | None, known: dict[tuple[str, str], ImageState]) -> Wanted:
+def _known(
+    one: NamedImage, full: Reference | None, known: dict[tuple[str, str], ImageState]
+) -> NamedImage:
     if state := known.get(_key(one.source)):
         return replace(one, is_cached=state.origin == "cached")
     is_called_so = one.name == _name(replace(one.source, host=None))
     if full and is_called_so and (state := known.get(_key(full))):
-        return Wanted(one.source, f"{full.repository}:{full.tag}", state.origin == "cached")
+        return NamedImage(one.source, f"{full.repository}:{full.tag}", state.origin == "cached")
     return one
 
 
