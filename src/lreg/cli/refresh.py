@@ -9,9 +9,7 @@ from lreg.cli.options.access import Access, access_options
 from lreg.cli.output.text import print_json
 from lreg.cli.registries.asking import ask_lreg
 from lreg.cli.registries.completing import images
-
-# As of lreg.errors.Unavailable.
-_FAILED = 6
+from lreg.errors import Unavailable
 
 
 @click.command(epilog="Example: lreg refresh 'docker.io/library/*:latest'")
@@ -35,4 +33,4 @@ def command(ctx: click.Context, pattern: str, *, access: Access, as_json: bool) 
     for trouble in found.failed:
         click.echo(f"lreg: {trouble.image}: {trouble.why}", err=True)
     if found.failed:
-        ctx.exit(_FAILED)
+        ctx.exit(Unavailable.exit_code)

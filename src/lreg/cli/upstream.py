@@ -12,14 +12,13 @@ from lreg.cli.options.access import Access, access_options
 from lreg.cli.output.text import columns, print_json
 from lreg.cli.registries.asking import ask_lreg
 from lreg.cli.registries.completing import upstreams
+from lreg.errors import Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lreg.admin.values import UpstreamState
 
-# As of lreg.errors.Unavailable.
-_FAILED = 6
 _FAILING = {"unreachable", "refusing"}
 
 
@@ -52,7 +51,7 @@ def check(ctx: click.Context, host: str, *, access: Access, as_json: bool) -> No
     found = ask_lreg(access, lambda admin: admin.check(host))
     _print(found, as_json=as_json)
     if any(one.state in _FAILING for one in found):
-        ctx.exit(_FAILED)
+        ctx.exit(Unavailable.exit_code)
 
 
 def _print(found: Sequence[UpstreamState], *, as_json: bool) -> None:

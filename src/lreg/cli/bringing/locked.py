@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lreg.admin.values import Missing, Wanted, WantedImages
+from lreg.cli.output.origins import short
 from lreg.errors import BlobUnknown, ManifestUnknown, NameUnknown
 from lreg.oci.reference import Reference
 
@@ -47,7 +48,7 @@ async def _why_missing(registries: Registries, locked: Locked) -> str:
         return "nothing of it is here"
     if lacking:
         return f"{lacking} of its blobs are not here"
-    return "" if means == locked.digest else f"the tag means sha256:{means.short}"
+    return "" if means == locked.digest else f"the tag means {short(str(means))}"
 
 
 async def lacking_blobs(
