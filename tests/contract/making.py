@@ -18,6 +18,7 @@ from lreg.store.protocol import Held
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from lreg.oci.descriptor import Descriptor
     from lreg.store.caching import CachingRepository
     from lreg.store.protocol import Page, Readable, Repository
 
@@ -144,6 +145,11 @@ async def push_image(
     manifest = image(*layers, **fields)
     await repository.put_manifest(manifest, tags)
     return manifest
+
+
+async def referrers_of(repository: Repository, subject: Digest) -> list[Descriptor]:
+    """Return what refers to a manifest."""
+    return list((await repository.referrers(subject)).items)
 
 
 async def all_pages(pages: Callable[[int, str], Any], limit: int, most: int = 1000) -> list[str]:

@@ -20,6 +20,7 @@ from tests.contract.making import (
     push,
     push_image,
     read,
+    referrers_of,
 )
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ async def test_referrers(repository: CachingRepository) -> None:
     subject = image(b"subject")
     referrer = image(subject=subject)
     await repository.put_fetched(referrer, None, 1.0)
-    assert await repository.referrers(subject.digest) == [referrer.as_referrer()]
+    assert await referrers_of(repository, subject.digest) == [referrer.as_referrer()]
 
 
 async def test_listed(store: CachingStore, repository: CachingRepository) -> None:

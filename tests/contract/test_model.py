@@ -22,7 +22,14 @@ from lreg.errors import (
 )
 from lreg.oci.reference import RepositoryName, Tag
 from tests.contract.conftest import STORES
-from tests.contract.making import EMPTY, image, index, push, read
+from tests.contract.making import (
+    EMPTY,
+    image,
+    index,
+    push,
+    read,
+    referrers_of,
+)
 from tests.contract.model import Model
 
 if TYPE_CHECKING:
@@ -171,7 +178,7 @@ class Histories(RuleBasedStateMachine):
         assert (list(tags.items) if model.exists else tags) == (
             sorted(model.meanings) if model.exists else NameUnknown
         )
-        assert self.run(repository.referrers(BASE.digest)) == [
+        assert self.run(referrers_of(repository, BASE.digest)) == [
             model.manifests[digest].as_referrer()
             for digest in sorted(model.manifests)
             if model.manifests[digest].subject is not None

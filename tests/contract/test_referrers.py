@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 
 from lreg.oci import mediatypes
 from lreg.oci.digest import Algorithm, Digest
-from tests.contract.making import EMPTY, LATEST, OTHER, image, index, push, push_image
+from tests.contract.making import (
+    EMPTY,
+    LATEST,
+    OTHER,
+    image,
+    index,
+    push,
+    push_image,
+    referrers_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,9 +26,9 @@ if TYPE_CHECKING:
 
 async def test_none(repository: Repository) -> None:
     """Where nothing refers to a digest the list is empty, whether that is there or not."""
-    assert await repository.referrers(Digest.of(b"nothing")) == []
+    assert await referrers_of(repository, Digest.of(b"nothing")) == []
     manifest = await push_image(repository, b"layer", tags=[LATEST])
-    assert await repository.referrers(manifest.digest) == []
+    assert await referrers_of(repository, manifest.digest) == []
 
 
 async def test_found(store: Store, repository: Repository) -> None:
@@ -32,11 +41,11 @@ async def test_found(store: Store, repository: Repository) -> None:
     await repository.put_manifest(second)
     await push_image(repository, b"unrelated", subject=first)
     expected = sorted((first, second), key=lambda manifest: manifest.digest)
-    found = await repository.referrers(subject.digest)
+    found = await referrers_of(repository, subject.digest)
     assert found == [manifest.as_referrer() for manifest in expected]
     assert {item.artifact_type for item in found} == {"test/sbom", "test/index"}
     assert {"a": "b"} in [item.annotations for item in found]
-    assert await store.repository(OTHER).referrers(subject.digest) == []
+    assert await referrers_of(store.repository(OTHER), subject.digest) == []
 
 
 async def test_subject_later(repository: Repository) -> None:
@@ -44,11 +53,11 @@ async def test_subject_later(repository: Repository) -> None:
     subject = image(b"layer")
     referrer = await push_image(repository, subject=subject)
     expected = [referrer.as_referrer()]
-    assert await repository.referrers(subject.digest) == expected
+    assert await referrers_of(repository, subject.digest) == expected
     await push_image(repository, b"layer")
-    assert await repository.referrers(subject.digest) == expected
+    assert await referrers_of(repository, subject.digest) == expected
     await repository.delete_manifest(subject.digest)
-    assert await repository.referrers(subject.digest) == expected
+    assert await referrers_of(repository, subject.digest) == expected
 
 
 async def test_deleted_and_back(repository: Repository) -> None:
@@ -56,13 +65,13 @@ async def test_deleted_and_back(repository: Repository) -> None:
     subject = image(b"layer")
     first = await push_image(repository, subject=subject)
     second = await push_image(repository, subject=subject, annotations={"second": "yes"})
-    assert len(await repository.referrers(subject.digest)) == 2
+    assert len(await referrers_of(repository, subject.digest)) == 2
     await repository.delete_manifest(first.digest)
-    assert await repository.referrers(subject.digest) == [second.as_referrer()]
+    assert await referrers_of(repository, subject.digest) == [second.as_referrer()]
     await asyncio.sleep(0.1)
-    assert await repository.referrers(subject.digest) == [second.as_referrer()]
+    assert await referrers_of(repository, subject.digest) == [second.as_referrer()]
     await repository.put_manifest(first)
-    assert len(await repository.referrers(subject.digest)) == 2
+    assert len(await referrers_of(repository, subject.digest)) == 2
 
 
 async def test_deleted_before_asked(repository: Repository) -> None:
@@ -71,9 +80,9 @@ async def test_deleted_before_asked(repository: Repository) -> None:
     referrer = await push_image(repository, subject=subject)
     await repository.delete_manifest(referrer.digest)
     await asyncio.sleep(0.1)
-    assert await repository.referrers(subject.digest) == []
+    assert await referrers_of(repository, subject.digest) == []
     await repository.put_manifest(referrer)
-    assert await repository.referrers(subject.digest) == [referrer.as_referrer()]
+    assert await referrers_of(repository, subject.digest) == [referrer.as_referrer()]
 
 
 async def test_sha512(repository: Repository) -> None:
@@ -82,15 +91,15 @@ async def test_sha512(repository: Repository) -> None:
     subject = image(algorithm=Algorithm.SHA512)
     referrer = image(subject=subject, algorithm=Algorithm.SHA512)
     await repository.put_manifest(referrer)
-    assert await repository.referrers(subject.digest) == [referrer.as_referrer()]
-    assert await repository.referrers(image().digest) == []
+    assert await referrers_of(repository, subject.digest) == [referrer.as_referrer()]
+    assert await referrers_of(repository, image().digest) == []
 
 
 async def test_artifact_type_of_config(repository: Repository) -> None:
     """Without an artifactType of its own an image is listed with its config's type."""
     subject = image()
     await push_image(repository, subject=subject)
-    (found,) = await repository.referrers(subject.digest)
+    (found,) = await referrers_of(repository, subject.digest)
     assert found.artifact_type == mediatypes.OCI_CONFIG
 
 
@@ -101,7 +110,7 @@ async def test_asked_at_once(repository: Repository) -> None:
     manifests = [image(subject=subject, annotations={"n": str(n)}) for n in range(20)]
 
     async def ask() -> int:
-        return len(await repository.referrers(subject.digest))
+        return len(await referrers_of(repository, subject.digest))
 
     for manifest in manifests:
         counts = asyncio.gather(*(ask() for _ in range(4)))
@@ -119,6 +128,6 @@ async def test_after_restart(make_store: Callable[[], Store]) -> None:
     await store.close()
     store = make_store()
     await store.open()
-    found = await store.repository(OTHER).referrers(subject.digest)
+    found = await referrers_of(store.repository(OTHER), subject.digest)
     assert found == [referrer.as_referrer()]
     await store.close()

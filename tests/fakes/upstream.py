@@ -135,7 +135,7 @@ class Upstream(ScriptedServer):
             case "GET", "tags":
                 reply = self._listing(seen, "tags", sorted(held.tags))
             case "GET", "referrers":
-                reply = self._list_referrers(held, last) if self.referrers else Reply(404)
+                reply = self._list_referrers(seen, held, last) if self.referrers else Reply(404)
             case "GET" | "HEAD", "blobs":
                 reply = self._blob(seen, fault, held, last)
             case "GET" | "HEAD", "manifests":
@@ -175,14 +175,17 @@ class Upstream(ScriptedServer):
         headers = {"Link": more} if more else {}
         return Reply(200, json.dumps({key: page}).encode(), headers)
 
-    def _list_referrers(self, held: Held, subject: str) -> Reply:
+    def _list_referrers(self, seen: Seen, held: Held, subject: str) -> Reply:
         found = [
             manifest.as_referrer().to_json()
             for manifest in held.manifests.values()
             if manifest.subject and str(manifest.subject.digest) == subject
         ]
-        fields = {"schemaVersion": 2, "mediaType": mediatypes.OCI_INDEX, "manifests": found}
-        return Reply(200, json.dumps(fields).encode(), {"Content-Type": mediatypes.OCI_INDEX})
+        start = int(parse_qs(urlsplit(seen.target).query).get("start", ["0"])[0])
+        headers = {"Content-Type": mediatypes.OCI_INDEX}
+        if found[start + self.page :]:
+            headers["Link"] = f'<{seen.path}?start={start + self.page}>; rel="next"'
+        return Reply(200, referrers_index(found[start : start + self.page]), headers)
 
     def _blob(self, seen: Seen, fault: Fault, held: Held, digest: str) -> Reply:
         if (data := held.blobs.get(digest)) is None:
@@ -238,6 +241,12 @@ class Upstream(ScriptedServer):
             return _refusal(400, "DIGEST_INVALID")
         held.blobs[query["digest"][0]] = seen.body
         return Reply(201)
+
+
+def referrers_index(descriptors: list[dict[str, Any]]) -> bytes:
+    """Return the body of a list of referrers."""
+    fields = {"schemaVersion": 2, "mediaType": mediatypes.OCI_INDEX, "manifests": descriptors}
+    return json.dumps(fields).encode()
 
 
 def _refusal(status: int, code: str, headers: dict[str, str] | None = None) -> Reply:

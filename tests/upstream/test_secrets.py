@@ -162,7 +162,8 @@ def test_authenticated_readers(start: Start, hub: Upstream, tmp_path: Path) -> N
     port = free_port()
     mirror = start({"docker.io": table}, f"--htpasswd={users}", f"--listen=0.0.0.0:{port}")
     names = ("docker.io/library/app", "library/app")
-    paths = ("manifests/v1", f"blobs/{made.blobs[-1].digest}", "tags/list")
+    blob, subject = made.blobs[-1].digest, made.manifest.digest
+    paths = ("manifests/v1", f"blobs/{blob}", f"referrers/{subject}", "tags/list")
     wrong, login = ({"Authorization": basic("ann", word)} for word in ("wrong", "secret"))
     with mirror.wire() as own, Wire(f"http://127.0.0.1:{port}") as wire:
         for _ in ("cold", "warm"):
@@ -170,7 +171,7 @@ def test_authenticated_readers(start: Start, hub: Upstream, tmp_path: Path) -> N
                 refused = wire.ask("GET", path).expect(401, 404)
                 assert sha256(refused.body) != made.manifest.digest
                 wire.ask("GET", path, headers=wrong).expect(401, 404)
-            for path in paths[:2]:
+            for path in paths[:3]:
                 wire.ask("GET", f"/v2/{names[0]}/{path}").expect(401)
                 wire.ask("GET", f"/v2/{names[0]}/{path}", headers=login).expect(200)
         assert own.pull(names[0], "v1") == made.manifest.digest

@@ -204,7 +204,7 @@ class RemoteRepository:
 
         Where the registry has no such listing the fallback tag is read.
         """
-        return await referrers.find(self, digest, artifact_type)
+        return (await referrers.find(self, digest, artifact_type)).referrers
 
     async def _delete(self, tail: str, what: str, missing: type[errors.RegistryError]) -> None:
         ask = Ask(

@@ -26,7 +26,7 @@ from lreg.oci.descriptor import Descriptor
 from lreg.oci.digest import Digest
 from lreg.oci.platform import Platform
 from lreg.oci.reference import Tag
-from lreg.store.protocol import BLOB_TYPE, Held, Page
+from lreg.store.protocol import BLOB_TYPE, Held, Page, ReferrersList
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -162,9 +162,9 @@ class CanaryRepository:
         """Return the tag that pulls ask for."""
         return Page([tag for tag in (Tag("latest"),) if tag.text > last][:limit], more=False)
 
-    async def referrers(self, subject: Digest) -> list[Descriptor]:
+    async def referrers(self, subject: Digest) -> ReferrersList:
         """Return none."""
-        return []
+        return ReferrersList(())
 
     async def put_manifest(self, manifest: Manifest, tags: Sequence[Tag] = ()) -> None:
         """Raise Denied."""

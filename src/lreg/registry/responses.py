@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from lreg.oci.ranges import parse_range
 from lreg.registry.http.messages import FileSlice, Response
-from lreg.store.protocol import Described, Filed, Growing, Held, Origin
+from lreg.store.protocol import Described, Filed, Growing, Held, Origin, ReferrersList
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,7 +40,7 @@ def content(request: Request, found: Content, *, immutable: bool) -> Response:
         "ETag": etag,
         "Cache-Control": _FOREVER if immutable else _ASK_AGAIN,
         "Accept-Ranges": "bytes",
-        **_staleness(found),
+        **staleness(found),
     }
     asked = request.headers
     if "if-none-match" in asked and _names(asked["if-none-match"], etag):
@@ -54,6 +54,11 @@ def content(request: Request, found: Content, *, immutable: bool) -> Response:
         response = Response(200, headers, (_segment(found, 0, found.size),))
     if isinstance(found, Filed | Growing):
         response.release = partial(os.close, found.fd)
+    return sourced(response, found)
+
+
+def sourced(response: Response, found: Content | ReferrersList) -> Response:
+    """Return a response, with what the log and the metrics say of where its content is from."""
     if found.origin is not Origin.HERE:
         response.fields["origin"] = found.origin.value
     if found.of:
@@ -61,9 +66,9 @@ def content(request: Request, found: Content, *, immutable: bool) -> Response:
     return response
 
 
-def _staleness(found: Content) -> dict[str, str]:
+def staleness(found: Content | ReferrersList) -> dict[str, str]:
     """Return the headers that mark what upstream could not be asked about (RFC 9111, 5.1, 5.5)."""
-    if not isinstance(found, Held) or found.origin is not Origin.STALE:
+    if not isinstance(found, Held | ReferrersList) or found.origin is not Origin.STALE:
         return {}
     age = {} if found.age is None else {"Age": str(int(found.age))}
     return age | {"Warning": '110 lreg "Response is Stale"'}

@@ -68,6 +68,38 @@ class Holding:
     used: Mapping[Digest, float]
 
 
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What upstream listed as the referrers of a manifest.
+
+    Attributes:
+        referrers: a descriptor each.
+        checked: when it was asked, in seconds since 1970.
+        is_whole: whether it keeps the list itself; else its clients do, under a tag.
+    """
+
+    referrers: tuple[Descriptor, ...]
+    checked: float
+    is_whole: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Referring:
+    """What refers to a manifest, as far as is known here.
+
+    Attributes:
+        pushed: the manifests here that a client pushed, sorted by digest.
+        fetched: those that came from upstream, sorted likewise.
+        listed: what upstream listed last; None: nothing is kept of that.
+        is_own: whether the manifest itself was pushed here.
+    """
+
+    pushed: tuple[Descriptor, ...]
+    fetched: tuple[Descriptor, ...]
+    listed: Listed | None
+    is_own: bool
+
+
 class Partial(Protocol):
     """A blob on its way from upstream: one a digest and store, whoever asks for it.
 
@@ -188,6 +220,16 @@ class CachingRepository(Repository, Protocol):
             tag: the tag.
             upstream: what it means there; None: it is gone, and what it meant last stays known.
             checked: in seconds since 1970.
+        """
+
+    async def referring(self, subject: Digest) -> Referring:
+        """Return what is known here of what refers to a manifest, which need not be here."""
+
+    async def note_listed(self, subject: Digest, listed: Listed) -> None:
+        """Keep upstream's list of referrers for as long as the manifest is here; else nothing.
+
+        Raises:
+            StoreFull: the disk is full.
         """
 
     async def set_until(self, tag: Tag, until: float | None) -> None:

@@ -78,6 +78,7 @@ class Writer:
         else:
             for tag in self._tree.tags_on(self._paths, want):
                 self._tree.remove_tag(self._paths, tag)
+            files.discard(self._paths.referrers(want))
             gone = self._tree.remove_link(self._paths.revision(want))
         if not gone:
             raise self._reader.missing(ManifestUnknown(f"no manifest {want} in {self._name}"))
@@ -135,9 +136,9 @@ class Writer:
     def _closure(self, digest: Digest, raw: bytes | None = None) -> set[Digest]:
         """Return all that a manifest names, directly or not; `raw` if it is not here yet."""
 
-        def read(wanted: Digest) -> bytes | None:
+        def read(wanted: Digest) -> list[bytes]:
             if raw is not None and wanted == digest:
-                return raw
-            return naming.content(self._tree, self._paths, wanted)
+                return [raw]
+            return naming.contents(self._tree, self._paths, wanted, lists=True)
 
         return naming.closure([digest], read)

@@ -39,6 +39,14 @@ class _File:
     used: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Roots:
+    """Manifests of a repository whose content stays: those pushed, and what pinned tags mean."""
+
+    pushed: list[Digest]
+    pinned: list[Digest]
+
+
 class Survey:
     """One walk over the tree."""
 
@@ -48,7 +56,7 @@ class Survey:
         self._uses = uses
         self._files: dict[Digest, _File] = {}
         self._kept: set[Digest] = set()
-        self._roots: dict[RepositoryName, list[Digest]] = {}
+        self._roots: dict[RepositoryName, _Roots] = {}
 
     def holdings(self) -> list[Holding]:
         """Return what every repository holds, sorted by name."""
@@ -60,7 +68,10 @@ class Survey:
         evictable = {digest for holding in found for digest in holding.cached} - self._kept
         if evictable:
             for name, roots in self._roots.items():
-                evictable -= self._named(layout.repository(name.text), roots)
+                paths = layout.repository(name.text)
+                evictable -= self._named(paths, roots.pushed, lists=False)
+                # What is pinned stays with all that proves what it is.
+                evictable -= self._named(paths, roots.pinned, lists=True)
         return [replace(holding, cached=holding.cached & evictable) for holding in found]
 
     def tagged(self, prefix: str) -> dict[RepositoryName, Mapping[Tag, Tagged]]:
@@ -75,13 +86,13 @@ class Survey:
 
     def _look_at(self, name: RepositoryName, paths: RepositoryPaths) -> Holding:
         """Return what one repository holds, `cached` as far as its own links tell."""
-        roots: list[Digest] = []
+        pushed: list[Digest] = []
         manifests: dict[Digest, int] = {}
         for digest, path, file in self._content(paths.revisions, paths.revision):
             manifests[digest] = file.size
             self._kept |= {digest, file.target}
             if not self._tree.is_fetched(path):
-                roots.append(digest)
+                pushed.append(digest)
         blobs: dict[Digest, int] = {}
         used: dict[Digest, float] = {}
         cached = set()
@@ -92,8 +103,8 @@ class Survey:
             else:
                 self._kept |= {digest, file.target}
         tags = self._tags(paths)
-        roots += (tagged.digest for tagged in tags.values() if tagged.record.pinned)
-        self._roots[name] = roots
+        pinned = [tagged.digest for tagged in tags.values() if tagged.record.pinned]
+        self._roots[name] = _Roots(pushed, pinned)
         return Holding(name, tags, manifests, blobs, frozenset(cached), used)
 
     def _tags(self, paths: RepositoryPaths) -> dict[Tag, Tagged]:
@@ -133,8 +144,10 @@ class Survey:
         self._files[digest] = file
         return file
 
-    def _named(self, paths: RepositoryPaths, roots: list[Digest]) -> set[Digest]:
-        return naming.closure(roots, lambda digest: naming.content(self._tree, paths, digest))
+    def _named(self, paths: RepositoryPaths, roots: list[Digest], *, lists: bool) -> set[Digest]:
+        return naming.closure(
+            roots, lambda digest: naming.contents(self._tree, paths, digest, lists=lists)
+        )
 
 
 def _just_before(prefix: str) -> str:

@@ -74,6 +74,13 @@ class RepositoryPaths:
         """Return the link that says: this repository holds this manifest."""
         return f"{self.revisions}/{digest.algorithm}/{digest.hex}/link"
 
+    def referrers(self, digest: Digest) -> str:
+        """Return lreg's file on what upstream lists as referrers of a manifest.
+
+        distribution ignores it, and it goes with the link's folder.
+        """
+        return f"{self.revisions}/{digest.algorithm}/{digest.hex}/referrers.json"
+
     def tag(self, tag: str) -> str:
         """Return the folder of a tag."""
         return f"{self.tags}/{tag}"

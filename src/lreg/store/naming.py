@@ -39,20 +39,33 @@ def content(tree: Tree, paths: RepositoryPaths, digest: Digest) -> bytes | None:
     return files.read_file(tree.layout.blob(link.target)) if link else None
 
 
-def closure(digests: Iterable[Digest], read: Callable[[Digest], bytes | None]) -> set[Digest]:
+def contents(tree: Tree, paths: RepositoryPaths, digest: Digest, *, lists: bool) -> list[bytes]:
+    """Return the bytes of a manifest that a repository holds, nothing of what is none.
+
+    Args:
+        tree: where the repository lies.
+        paths: the repository's.
+        digest: the manifest's.
+        lists: whether to add upstream's list of what refers to it.
+    """
+    aside = files.read_file(paths.referrers(digest)) if lists else None
+    return [raw for raw in (content(tree, paths, digest), aside) if raw is not None]
+
+
+def closure(digests: Iterable[Digest], read: Callable[[Digest], Iterable[bytes]]) -> set[Digest]:
     """Return the manifests and all that they name, and what the manifests among that name.
 
     Args:
         digests: the manifests.
-        read: gives the bytes of a manifest, None for what is none.
+        read: gives the bytes in which a manifest names something; nothing for what is none.
     """
     found: set[Digest] = set(digests)
     waiting = list(found)
     while waiting:
-        raw = read(waiting.pop())
-        more = named_in(raw) - found if raw is not None else set()
-        found |= more
-        waiting += more
+        for raw in read(waiting.pop()):
+            more = named_in(raw) - found
+            found |= more
+            waiting += more
     return found
 
 

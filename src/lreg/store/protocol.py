@@ -106,6 +106,23 @@ class Page(Generic[T_co]):
     more: bool
 
 
+@dataclass(frozen=True, slots=True)
+class ReferrersList:
+    """What refers to a manifest (distribution-spec, "Listing Referrers").
+
+    Attributes:
+        items: a descriptor each, sorted by digest.
+        origin: where it was got; CACHE: upstream's part of it is what that listed a while ago.
+        age: for STALE: how many seconds ago upstream was last asked; None: it never was.
+        of: the repository that it is of, where that is not the one that was asked.
+    """
+
+    items: Sequence[Descriptor]
+    origin: Origin = Origin.HERE
+    age: float | None = None
+    of: RepositoryName | None = None
+
+
 class Source(Protocol):
     """Bytes on their way in, such as the body of a request."""
 
@@ -217,8 +234,8 @@ class Repository(Protocol):
     async def tags(self, limit: int, last: str = "") -> Page[Tag]:
         """Return up to `limit` tags after `last`, sorted by byte; raise NameUnknown."""
 
-    async def referrers(self, subject: Digest) -> list[Descriptor]:
-        """Return a descriptor of every manifest here whose subject is `subject`, sorted."""
+    async def referrers(self, subject: Digest) -> ReferrersList:
+        """Return what refers to the manifest `subject`, which need not be here."""
 
 
 class Repositories(Protocol):

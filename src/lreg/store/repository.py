@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
 
 from lreg.oci.digest import Digest
-from lreg.store import naming
+from lreg.store import lists, naming
 from lreg.store.changing import Writer
-from lreg.store.protocol import Filed, Held, Page
+from lreg.store.protocol import Filed, Held, Page, ReferrersList
 from lreg.store.reading import BLOB, MANIFEST, Reader
 from lreg.store.tagging import Tags
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lreg.oci.manifest import Manifest
     from lreg.oci.reference import RepositoryName, Tag
     from lreg.store.cache import Meanings, Memory
-    from lreg.store.caching import Partial, Tagged
+    from lreg.store.caching import Listed, Partial, Referring, Tagged
     from lreg.store.claims import Claims
     from lreg.store.files import Stamp
     from lreg.store.fills import Fills
@@ -146,9 +146,20 @@ class FiledRepository:
             self._reader.tags, self._shared.listings, limit, last
         )
 
-    async def referrers(self, subject: Digest) -> list[Descriptor]:
-        """Return what refers to `subject`."""
-        return await self._shared.referrers.find(self._paths, subject)
+    async def referrers(self, subject: Digest) -> ReferrersList:
+        """Return the manifests here that refer to `subject`."""
+        return ReferrersList(await self._shared.referrers.find(self._paths, subject))
+
+    async def referring(self, subject: Digest) -> Referring:
+        """Return what is known here of what refers to `subject`."""
+        here = await self._shared.referrers.find(self._paths, subject)
+        return await self._shared.threads.read(
+            lists.referring, self._tree, self._paths, subject, here
+        )
+
+    async def note_listed(self, subject: Digest, listed: Listed) -> None:
+        """Keep upstream's list."""
+        await self._change(lists.write, self._tree, self._paths, subject, listed)
 
     def has_tag(self, tag: Tag) -> bool:
         """Return whether the tag's link is there."""

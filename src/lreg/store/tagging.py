@@ -71,7 +71,7 @@ class Tags:
         record = self._record(tag) if now else Record()
         after = replace(record, upstream=target, checked=checked, gone=False)
         if now and not now.record.cached:
-            self._tree.write_record(self._paths, tag, after.render())
+            self._write(tag, after)
             return now.digest == target
         self._move(tag, now.digest if now else None, target, after)
         return True
@@ -131,7 +131,7 @@ class Tags:
         return Record.parse(files.read_file(self._paths.record(tag)))
 
     def _write(self, tag: str, record: Record) -> None:
-        self._tree.write_record(self._paths, tag, record.render())
+        self._tree.write(self._paths.record(tag), record.render())
 
 
 def _stamp(path: str) -> tuple[Stamp | None, bool]:

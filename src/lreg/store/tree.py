@@ -129,7 +129,7 @@ class Tree:
 
     def add_link(self, path: str, target: Digest) -> None:
         """Write the link file, in place of what it said before."""
-        self._put(path, str(target).encode())
+        self.write(path, str(target).encode())
 
     def link_pushed(self, path: str, target: Digest) -> None:
         """Link content that a client brought; that it also came from upstream is forgotten."""
@@ -186,9 +186,14 @@ class Tree:
         files.fsync_directory(os.path.dirname(path))
         return True
 
-    def write_record(self, paths: RepositoryPaths, tag: str, record: bytes) -> None:
-        """Write the record of a tag that is there, in place of what it said before."""
-        self._put(paths.record(tag), record)
+    def write(self, path: str, content: bytes) -> None:
+        """Write a file, in place of what it said before; a crash leaves the old or the new."""
+        aside = self._aside()
+        try:
+            files.write_file(aside, content)
+            files.install(aside, path)
+        finally:
+            files.discard(aside)
 
     def set_tag(
         self, paths: RepositoryPaths, tag: str, target: Digest, record: bytes | None = None
@@ -204,7 +209,7 @@ class Tree:
         if not os.path.isdir(paths.tag(tag)) and self._new_tag(paths, tag, target, record):
             return
         if record is not None:
-            self.write_record(paths, tag, record)
+            self.write(paths.record(tag), record)
         self.add_link(paths.indexed(tag, target), target)
         self.add_link(paths.current(tag), target)
 
@@ -253,15 +258,6 @@ class Tree:
             files.discard(aside)
         files.fsync_directory(paths.tags)
         return True
-
-    def _put(self, path: str, content: bytes) -> None:
-        """Write a file, in place of what it said before; a crash leaves the old or the new."""
-        aside = self._aside()
-        try:
-            files.write_file(aside, content)
-            files.install(aside, path)
-        finally:
-            files.discard(aside)
 
     def _aside(self) -> str:
         """Return a path to build something at, out of sight."""

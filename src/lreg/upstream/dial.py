@@ -199,6 +199,12 @@ class Upstream:
             self._quiet_until = now + self._rest
             self._rest = min(2 * self._rest, _LONGEST_REST)
 
+    def silent(self) -> errors.UpstreamTimeout:
+        """Note that it does not come to an end with an answer; return what to say of that."""
+        silence = errors.UpstreamTimeout(f"{self.host} does not answer in time")
+        self.note(silence)
+        return silence
+
     def _answered(self) -> None:
         """Note that it does its work."""
         self.state, self.reason = State.OK, ""

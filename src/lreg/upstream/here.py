@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from lreg.oci.manifest import Manifest
     from lreg.oci.reference import RepositoryName, Tag
     from lreg.store.caching import CachingRepository
-    from lreg.store.protocol import Page, Upload
+    from lreg.store.protocol import Page, ReferrersList, Upload
 
 # What a repository here says of what it does not hold.
 ABSENT_HERE = (ManifestUnknown, BlobUnknown, NameUnknown)
@@ -68,6 +68,6 @@ class Here:
         """List the tags that are here."""
         return await self.local.tags(limit, last)
 
-    async def referrers(self, subject: Digest) -> list[Descriptor]:
+    async def referrers(self, subject: Digest) -> ReferrersList:
         """List the referrers that are here."""
         return await self.local.referrers(subject)

@@ -8,8 +8,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
-from lreg.errors import NamespaceUnknown, NameUnknown, UpstreamDenied, UpstreamUnreachable
+from lreg.errors import (
+    NamespaceUnknown,
+    NameUnknown,
+    TooManyRequests,
+    UpstreamDenied,
+    UpstreamFailed,
+    UpstreamUnreachable,
+)
 from lreg.oci.digest import Digest
+from lreg.store.protocol import Origin, ReferrersList
+from lreg.upstream.contents import manifest_of
 from lreg.upstream.here import ABSENT_HERE, Here
 
 if TYPE_CHECKING:
@@ -101,6 +110,18 @@ class PlainRepository(_FirstHere):
     def _named(self, found: C) -> C:
         return replace(found, of=self._cached.name)
 
+    async def referrers(self, subject: Digest) -> ReferrersList:
+        """List what refers to a manifest; the default upstream hears of none that is here."""
+        here = await self.local.referring(subject)
+        if here.is_own:
+            return ReferrersList(here.pushed)
+        try:
+            return replace(await self._cached.referrers(subject), of=self._cached.name)
+        except (UpstreamFailed, UpstreamDenied, TooManyRequests):
+            if await manifest_of(self._cached.local, subject):
+                raise
+            return ReferrersList(here.pushed, Origin.STALE)
+
     async def _manifest_there(self, want: Tag | Digest, missing: RegistryError) -> Held:
         """Return the default upstream's; raise `missing` where that could not be asked, too."""
         try:
@@ -140,10 +161,14 @@ class ForeignRepository(_FirstHere):
         except NameUnknown as missing:
             raise self._unknown(missing) from None
 
-    async def referrers(self, subject: Digest) -> list[Descriptor]:
-        """List the referrers that were pushed here."""
-        await self.tags(0)
-        return await self.local.referrers(subject)
+    async def referrers(self, subject: Digest) -> ReferrersList:
+        """List the referrers that were pushed here, under the plain name too."""
+        here = (await self.local.referrers(subject)).items
+        plain = (await self._other.referrers(subject)).items
+        if not (here or plain):
+            await self.tags(0)
+        found = {one.digest: one for one in (*plain, *here)}
+        return ReferrersList([found[digest] for digest in sorted(found)])
 
     async def _manifest_there(self, want: Tag | Digest, missing: RegistryError) -> Held:
         try:

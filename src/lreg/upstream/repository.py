@@ -11,16 +11,19 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from lreg.client.referrers import fallback_tag
 from lreg.errors import (
     BlobUnknown,
     ContentTooLarge,
     ManifestInvalid,
     ManifestUnknown,
+    TooManyRequests,
+    UpstreamDenied,
     UpstreamFailed,
 )
 from lreg.oci.digest import Digest
 from lreg.oci.manifest import Manifest
-from lreg.store.protocol import BLOB_TYPE, Described, Held, Origin
+from lreg.store.protocol import BLOB_TYPE, Described, Held, Origin, ReferrersList
 from lreg.upstream.freshness import left
 from lreg.upstream.here import ABSENT_HERE, Here
 from lreg.upstream.source import Verdict
@@ -132,6 +135,31 @@ class CachedRepository(Here):
             return Described(digest, BLOB_TYPE, named.size)
         raise BlobUnknown(f"no blob {digest} in {self.name}")
 
+    async def referrers(self, subject: Digest) -> ReferrersList:
+        """List what refers to a manifest: what was pushed here, and what upstream lists.
+
+        Where upstream does not tell, and nothing is kept of what it told before, all that is known
+        here is the answer, as long as that is anything, or the manifest itself was pushed here.
+
+        Raises:
+            UpstreamFailed, UpstreamDenied, TooManyRequests: there is no such answer: nobody is to
+                think that nothing refers to it.
+        """
+        here = await self.local.referring(subject)
+        plain = await self._plain.referring(subject)
+        own = {one.digest: one for one in (*plain.pushed, *here.pushed)}
+        ttl = self._freshness.of(self.name, fallback_tag(subject))
+        is_enough = bool(own or here.fetched or here.is_own or plain.is_own)
+        try:
+            there = await self.source.referrers.find(subject, here, ttl, lazily=is_enough)
+        except (UpstreamFailed, UpstreamDenied, TooManyRequests):
+            if not (is_enough or self.source.upstream.offline or ttl.mode == "offline"):
+                raise
+            there = ReferrersList(here.fetched, Origin.STALE)
+        self._count(there.origin)
+        found = {one.digest: one for one in there.items} | own
+        return replace(there, items=[found[digest] for digest in sorted(found)])
+
     async def current(self, tag: Tag) -> Tagged | None:
         """Return what a tag means here, an own version that has ended taken away."""
         tagged = await self.local.tagged(tag)
@@ -174,8 +202,7 @@ class CachedRepository(Here):
             origin = Origin.STALE
         if (held := await _tagged_in(self.local, tag)) is None:
             return await self._fetched(tag, lazily=False)
-        self._figures.hits[self._host] += 1
-        self._figures.stale[self._host] += origin is Origin.STALE
+        self._count(origin)
         self._prefetch(held)
         age = max(0.0, now - tagged.record.checked) if origin is Origin.STALE else None
         return replace(held, origin=origin, age=age)
@@ -208,6 +235,12 @@ class CachedRepository(Here):
             return
         if await self.local.names_blob(blob.digest):
             await self.source.blobs.whole(blob)
+
+    def _count(self, origin: Origin) -> None:
+        """Count an answer by where it is from."""
+        kind = self._figures.misses if origin is Origin.UPSTREAM else self._figures.hits
+        kind[self._host] += 1
+        self._figures.stale[self._host] += origin is Origin.STALE
 
     def _hit(self, held: Held | None) -> Held | None:
         """Count what lies in memory, and say whose it is."""

@@ -18,11 +18,11 @@ from lreg.errors import (
     NameUnknown,
     RegistryError,
     StoreFull,
-    UpstreamTimeout,
 )
 from lreg.oci.digest import Digest
 from lreg.oci.manifest import Manifest
 from lreg.upstream.memory import ABSENT_SECONDS, Lately, Once
+from lreg.upstream.referrers import Referrers
 from lreg.upstream.trouble import ABSENT, translated, without_queries
 
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ class Source:
         self._path = path
         self._local = local
         self.blobs = blobs
+        self.referrers = Referrers(upstream, path, local)
         self._fetching: Once[Tag | Digest, Manifest] = Once()
         self._checking: Once[Tag, Verdict] = Once()
         self._absent: Lately[Tag | Digest, RegistryError] = Lately()
@@ -121,7 +122,7 @@ class Source:
             ):
                 manifest = await remote.manifest(want)
         except TimeoutError:
-            raise self._silence() from None
+            raise self.upstream.silent() from None
         except LregError as error:
             problem = translated(error, ManifestUnknown, self.upstream.host)
             if isinstance(problem, ManifestUnknown):
@@ -154,16 +155,10 @@ class Source:
         except ABSENT as error:
             raise await self._gone(tag, tagged, begin, error) from error
         except TimeoutError:
-            return self._unchecked(tag, self._silence())
+            return self._unchecked(tag, self.upstream.silent())
         except LregError as error:
             return self._unchecked(tag, error)
         return Verdict.MOVED
-
-    def _silence(self) -> UpstreamTimeout:
-        """Note that upstream does not come to an end with an answer; return what to say of that."""
-        silence = UpstreamTimeout(f"{self.upstream.host} does not answer in time")
-        self.upstream.note(silence)
-        return silence
 
     async def _gone(
         self, tag: Tag, tagged: Tagged, checked: float, error: LregError

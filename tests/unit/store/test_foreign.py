@@ -14,7 +14,18 @@ from lreg.errors import BlobUnknown, ManifestBlobUnknown, ManifestUnknown, NameU
 from lreg.oci.digest import Algorithm, Digest
 from lreg.oci.reference import Tag
 from lreg.store import tree
-from tests.contract.making import EMPTY, LATEST, NAME, OTHER, image, index, push, push_image, read
+from tests.contract.making import (
+    EMPTY,
+    LATEST,
+    NAME,
+    OTHER,
+    image,
+    index,
+    push,
+    push_image,
+    read,
+    referrers_of,
+)
 
 if TYPE_CHECKING:
     from lreg.oci.manifest import Manifest
@@ -101,12 +112,12 @@ async def test_manifest_collected(repository: FiledRepository, distribution: Dis
     subject = image()
     manifest = index(subject=subject)
     await repository.put_manifest(manifest, [LATEST])
-    assert len(await repository.referrers(subject.digest)) == 1
+    assert len(await referrers_of(repository, subject.digest)) == 1
     os.unlink(distribution.layout.blob(manifest.digest))
     for want in (LATEST, manifest.digest):
         with pytest.raises(ManifestUnknown):
             await repository.manifest(want)
-    assert not await repository.referrers(subject.digest)
+    assert not await referrers_of(repository, subject.digest)
 
 
 async def test_cut_short(repository: FiledRepository, distribution: Distribution) -> None:
@@ -201,7 +212,7 @@ async def test_no_manifest_at_all(
     """Even what is not JSON is served, and disturbs no list of referrers."""
     distribution.manifest(raw, "odd")
     assert (await repository.manifest(Tag("odd"))).data == raw
-    assert await repository.referrers(Digest.of(b"")) == []
+    assert await referrers_of(repository, Digest.of(b"")) == []
 
 
 async def test_referrers(repository: FiledRepository, distribution: Distribution) -> None:
@@ -209,14 +220,14 @@ async def test_referrers(repository: FiledRepository, distribution: Distribution
     subject = image()
     first, second = index(subject=subject), index(subject=subject, artifactType="a/b")
     distribution.manifest(first.raw, "first")
-    assert await repository.referrers(subject.digest) == [first.as_referrer()]
+    assert await referrers_of(repository, subject.digest) == [first.as_referrer()]
     link = distribution.paths.revision(second.digest)
     distribution.write(distribution.layout.blob(second.digest), second.raw)
     os.makedirs(os.path.dirname(link))
     await asyncio.sleep(SETTLED)
-    assert len(await repository.referrers(subject.digest)) == 1
+    assert len(await referrers_of(repository, subject.digest)) == 1
     distribution.write(link, str(second.digest).encode())
-    assert len(await repository.referrers(subject.digest)) == 2
+    assert len(await referrers_of(repository, subject.digest)) == 2
 
 
 async def test_odd_names(

@@ -15,7 +15,17 @@ from lreg.oci.digest import Algorithm, Digest
 from lreg.oci.reference import RepositoryName, Tag
 from lreg.store.caching import Tagged, TagRecord
 from lreg.store.filesystem import FilesystemStore
-from tests.contract.making import EMPTY, LATEST, OTHER, bring, image, index, push, read
+from tests.contract.making import (
+    EMPTY,
+    LATEST,
+    OTHER,
+    bring,
+    image,
+    index,
+    push,
+    read,
+    referrers_of,
+)
 from tests.unit.store.distribution import Distribution
 
 if TYPE_CHECKING:
@@ -80,7 +90,7 @@ async def test_unreadable_manifest(
     digest = distribution.manifest(odd, "old")
     assert (await repository.manifest(Tag("old"))).data == odd
     assert await repository.tagged(Tag("old")) == Tagged(digest, TagRecord())
-    assert await repository.referrers(DIGEST) == []
+    assert await referrers_of(repository, DIGEST) == []
     assert await repository.names_blob(DIGEST) == MANIFEST.layers[0]
     assert await repository.names_blob(other) is None
     assert await repository.adopt(DIGEST)

@@ -61,16 +61,17 @@ async def delete_manifest(store: Repositories, call: DeleteManifest, request: Re
 async def list_referrers(store: Repositories, call: ListReferrers, request: Request) -> Response:
     """List what refers to a manifest, pushed already or not; spec, "Listing Referrers"."""
     found = await store.repository(call.name).referrers(call.subject)
-    headers = {}
+    items, headers = found.items, responses.staleness(found)
     if wanted := request.parameters().get("artifactType"):
-        found = [referrer for referrer in found if referrer.artifact_type in wanted]
+        items = [referrer for referrer in items if referrer.artifact_type in wanted]
         headers["OCI-Filters-Applied"] = "artifactType"
     index = {
         "schemaVersion": 2,
         "mediaType": OCI_INDEX,
-        "manifests": [referrer.to_json() for referrer in found],
+        "manifests": [referrer.to_json() for referrer in items],
     }
-    return responses.json_body(index, headers, content_type=OCI_INDEX)
+    response = responses.json_body(index, headers, content_type=OCI_INDEX)
+    return responses.sourced(response, found)
 
 
 async def _parse(raw: bytes, content_type: str, algorithm: Algorithm) -> Manifest:
