@@ -23,6 +23,10 @@ class UsageError(LregError):
     exit_code = 2
 
 
+class StoreTaken(UsageError):
+    """Another lreg serves this store."""
+
+
 class RegistryError(LregError):
     """An error with a code and a status of the distribution spec ("Error Codes").
 
@@ -182,6 +186,12 @@ class StoreFull(RegistryError):
     """The registry's disk is full: free some space there, then push again."""
 
     code, status, exit_code = "DENIED", 507, 6
+
+
+class StoreFailed(RegistryError):
+    """The registry can't read or write its store: its log says why; try again."""
+
+    code, status, exit_code = "UNAVAILABLE", 503, 6
 
 
 class Unavailable(RegistryError):

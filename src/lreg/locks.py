@@ -24,3 +24,11 @@ def alone(folder: str | os.PathLike[str]) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def is_lost(descriptor: int, path: str | os.PathLike[str]) -> bool:
+    """Return whether an open file is no longer the one at its path: removed, or replaced."""
+    try:
+        return not os.path.samestat(os.fstat(descriptor), os.stat(path))
+    except FileNotFoundError:
+        return True

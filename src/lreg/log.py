@@ -14,7 +14,9 @@ import re
 import sys
 import time
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
+
+from lreg.locks import is_lost
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -98,6 +100,36 @@ class JsonFormatter(EventFormatter):
         return json.dumps({**found, **head}, default=str)
 
 
+class LogFile(logging.StreamHandler[TextIO]):
+    """A file that is opened anew where somebody renamed or removed it, with its folder."""
+
+    def __init__(self, path: Path) -> None:
+        """Append to the file at `path`; raise OSError where it can't be opened."""
+        self._path = path.absolute()
+        super().__init__(self._opened())
+
+    def refresh(self) -> None:
+        """See to it that what is written next goes to the file that has the name now."""
+        with contextlib.suppress(OSError):
+            if is_lost(self.stream.fileno(), self._path):
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                if old := self.setStream(self._opened()):
+                    old.close()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record."""
+        self.refresh()
+        super().emit(record)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self.stream.close()
+        super().close()
+
+    def _opened(self) -> TextIO:
+        return self._path.open("a", encoding="utf-8")
+
+
 def write_many(event: str, occurrences: Iterable[tuple[float, Mapping[str, object]]]) -> None:
     """Write one kind of event, at level info, many times at once.
 
@@ -116,6 +148,8 @@ def write_many(event: str, occurrences: Iterable[tuple[float, Mapping[str, objec
                 for created, found in occurrences
             )
             with handler.lock or contextlib.nullcontext(), contextlib.suppress(OSError):
+                if isinstance(handler, LogFile):
+                    handler.refresh()
                 handler.stream.write(text)
                 handler.flush()
 
@@ -131,8 +165,7 @@ def set_up(level: str, style: str, file: Path | None = None) -> None:
     Raises:
         OSError: the file can't be opened.
     """
-    handler: logging.Handler
-    handler = logging.FileHandler(file, encoding="utf-8") if file else logging.StreamHandler()
+    handler = LogFile(file) if file else logging.StreamHandler()
     handler.setFormatter(JsonFormatter() if style == "json" else TextFormatter())
     root = logging.getLogger()
     for old in root.handlers[:]:

@@ -8,6 +8,7 @@ import shutil
 import socket
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from lreg.cli.options.settings import with_settings
 from lreg.cli.registries import running
 from lreg.cli.registries.target import reachable
 from lreg.config import CA_FILE
-from lreg.errors import LregError
+from lreg.errors import LregError, UsageError
 
 if TYPE_CHECKING:
     from lreg.config import Config, Loaded
@@ -31,6 +32,7 @@ _PULLS = {
 }
 # The log writes its lines in bunches, and the example's push must not push up what is to be read.
 _AFTER_LOG = 0.5
+_LOOK_EVERY = 1.0
 
 
 @click.command(epilog="Example: lreg serve --store /srv/images --listen :5000 --tls auto")
@@ -48,30 +50,31 @@ def command(loaded: Loaded, *, example: Path | None, log_file: Path | None) -> N
 
     config = loaded.config
     set_up(config.log_level, config.log_format, log_file)
-    with running.hold(config.store):
-        asyncio.run(_serve(config, example, log_file))
+    with running.hold(config.store) as held:
+        asyncio.run(_serve(config, held, example, log_file))
 
 
-async def _serve(config: Config, example: Path | None, log_file: Path | None) -> None:
+async def _serve(
+    config: Config, held: running.Hold, example: Path | None, log_file: Path | None
+) -> None:
     from lreg.registry.server import serve  # noqa: PLC0415
 
     ca = config.ca_folder / CA_FILE if config.has_ca else None
     is_new = _is_empty(config.store)
-    pushes: set[asyncio.Task[None]] = set()
+    beside: set[asyncio.Task[None]] = set()
 
     def ready(urls: list[str]) -> None:
-        running.announce(
-            config.store,
-            running.Running(
-                pid=os.getpid(),
-                urls=tuple(urls),
-                started=time.time(),
-                version=__version__,
-                grace=config.grace,
-                ca=str(ca) if ca else None,
-                log=str(log_file.absolute()) if log_file else None,
-            ),
+        said = running.Running(
+            pid=os.getpid(),
+            urls=tuple(urls),
+            started=time.time(),
+            version=__version__,
+            grace=config.grace,
+            ca=str(ca) if ca else None,
+            log=str(log_file.absolute()) if log_file else None,
         )
+        running.announce(config.store, said)
+        beside.add(asyncio.create_task(_keep_announced(config.store, held, said)))
         _tell_systemd()
         for url in urls:
             click.echo(f"listening on {url}")
@@ -79,13 +82,25 @@ async def _serve(config: Config, example: Path | None, log_file: Path | None) ->
         if ca:
             click.echo(f"CA in {ca} (`lreg ca` prints it)")
         if example is not None and (base := reachable(urls)):
-            pushes.add(asyncio.create_task(_show(base, ca, example if is_new else None)))
+            beside.add(asyncio.create_task(_show(base, ca, example if is_new else None)))
         sys.stdout.flush()
 
-    await serve(config, ready)
-    for push in pushes:
-        push.cancel()
-    await asyncio.gather(*pushes, return_exceptions=True)
+    try:
+        await serve(config, ready)
+    finally:
+        for task in beside:
+            task.cancel()
+        await asyncio.gather(*beside, return_exceptions=True)
+
+
+async def _keep_announced(store: Path, held: running.Hold, said: running.Running) -> None:
+    """Let the commands find this server, also where somebody removes the store under it."""
+    while True:
+        await asyncio.sleep(_LOOK_EVERY)
+        # Where it can't, the store says so in the log, and it is tried again.
+        with suppress(UsageError, OSError):
+            if await asyncio.to_thread(held.renew):
+                running.announce(store, said)
 
 
 async def _show(url: str, ca: Path | None, example: Path | None) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from lreg.errors import RegistryError, TransferBroken, Unsupported
+from lreg.errors import RegistryError, StoreFailed, TransferBroken, Unsupported
 from lreg.oci.digest import Digest
 from lreg.oci.reference import RepositoryName
 from lreg.registry import admin, responses, routes
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from lreg.registry.routes import Call
     from lreg.store.protocol import Repositories
     from lreg.upstream.mirror import Mirror
+
+log = logging.getLogger(__name__)
 
 _HANDLERS: dict[type, Callable[[Repositories, Any, Request], Awaitable[Response]]] = {
     routes.ReadBlob: blobs.read_blob,
@@ -70,12 +73,14 @@ class Registry:
         """Return the response, at once where what is asked for lies in memory."""
         try:
             if ours := admin.route(request.method, request.path):
-                return self._administer(ours, request)
+                return _told(self._administer(ours, request), request)
             call = self._canonical(route(request.method, request.path), request)
             if response := self._at_once(call, request):
                 return response
         except RegistryError as problem:
             return responses.error(problem)
+        except OSError as problem:
+            return _store_failed(problem, request)
         return self._answer(call, request)
 
     def finished(self, request: Request, response: Response, sent: int) -> None:
@@ -111,30 +116,22 @@ class Registry:
         return self._marked(call, request, response)
 
     async def _answer(self, call: Call, request: Request) -> Response:
-        try:
-            if handler := _HANDLERS.get(type(call)):
-                await self._allow(call, request)
-                response = await handler(await self._seen(call, request), call, request)
-                if isinstance(call, ReadManifest):
-                    digest = Digest.parse(response.headers["Docker-Content-Digest"])
-                    self._note_pull(call, request, response, digest)
-            else:
-                response = await self._own(call, request)
-        except RegistryError as problem:
-            response = responses.error(problem)
-        except TransferBroken as problem:
-            return Response(_CLIENT_LEFT, fields={"broken": str(problem)})
-        return self._marked(call, request, response)
+        return self._marked(call, request, await _told(self._handled(call, request), request))
+
+    async def _handled(self, call: Call, request: Request) -> Response:
+        if not (handler := _HANDLERS.get(type(call))):
+            return await self._own(call, request)
+        await self._allow(call, request)
+        response = await handler(await self._seen(call, request), call, request)
+        if isinstance(call, ReadManifest):
+            digest = Digest.parse(response.headers["Docker-Content-Digest"])
+            self._note_pull(call, request, response, digest)
+        return response
 
     async def _administer(self, call: AdminCall, request: Request) -> Response:
-        try:
-            if not call.is_open:
-                await self._policy.require_writer(request)
-            return await admin.answer(self._known, call, request)
-        except RegistryError as problem:
-            return responses.error(problem)
-        except TransferBroken as problem:
-            return Response(_CLIENT_LEFT, fields={"broken": str(problem)})
+        if not call.is_open:
+            await self._policy.require_writer(request)
+        return await admin.answer(self._known, call, request)
 
     def _marked(self, call: Call, request: Request, response: Response) -> Response:
         """Say in a response whose namespace it is of."""
@@ -185,6 +182,27 @@ class Registry:
             case routes.Ping():
                 await self._policy.greet(request)
         return responses.json_body({})
+
+
+async def _told(answer: Awaitable[Response], request: Request) -> Response:
+    """Return the answer, or what is told to the client where there is an error instead."""
+    try:
+        return await answer
+    except RegistryError as problem:
+        return responses.error(problem)
+    except TransferBroken as problem:
+        return Response(_CLIENT_LEFT, fields={"broken": str(problem)})
+    except OSError as problem:
+        return _store_failed(problem, request)
+
+
+def _store_failed(problem: OSError, request: Request) -> Response:
+    extra = {"method": request.method, "path": request.path, "error": str(problem)}
+    log.error("store.failed", extra=extra)
+    why = problem.strerror or type(problem).__name__
+    return responses.error(
+        StoreFailed(f"the registry can't use its store ({why}): its log says more; try again")
+    )
 
 
 def _repository(asked: RepositoryName, response: Response) -> RepositoryName:

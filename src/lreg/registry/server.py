@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import resource
 import signal
 import sys
@@ -36,7 +37,7 @@ async def serve(config: Config, ready: Callable[[list[str]], None]) -> None:
         ready: called once every listener answers, with their URLs.
 
     Raises:
-        UsageError: it can't be served like this; says why.
+        UsageError: it can't be served like this, or another lreg took the store; says why.
     """
     _raise_file_limit()
     context = _tls_context(config) if config.has_tls else None
@@ -55,14 +56,18 @@ async def serve(config: Config, ready: Callable[[list[str]], None]) -> None:
     urls = [endpoint.url for _, endpoint in listeners]
     log.info("server.ready", extra={"urls": " ".join(urls), "store": str(config.store)})
     ready(urls)
-    await stop.wait()
+    kept = asyncio.create_task(store.keep())
+    await asyncio.wait((stop, kept), return_when=asyncio.FIRST_COMPLETED)
     log.info("server.stopping", extra={"grace": config.grace})
     await server.close(config.grace)
     records.flush()
     await mirror.close()
     await pulls.close()
+    kept.cancel()
     await store.close()
     log.info("server.stopped")
+    if error := None if kept.cancelled() else kept.exception():
+        raise error
 
 
 def _tls_context(config: Config) -> TlsContext:
@@ -89,12 +94,28 @@ def _policy(config: Config) -> Policy:
     return Policy(accounts, open_to_all=config.allow_anonymous_push)
 
 
-def _stop_signal() -> asyncio.Event:
+def _stop_signal() -> asyncio.Task[bool]:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    return stop
+    # Whoever started it with nohup has said what a hang-up is to do.
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        loop.add_signal_handler(signal.SIGHUP, stop.set if _has_terminal() else _hang_up)
+    return loop.create_task(stop.wait())
+
+
+def _has_terminal() -> bool:
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_CLOEXEC))
+    except OSError:
+        return False
+    return True
+
+
+def _hang_up() -> None:
+    # Other servers reopen their log or read their settings again: it is no reason to end.
+    log.warning("server.hangup", extra={"hint": "the log needs none; for settings restart it"})
 
 
 def _raise_file_limit() -> None:

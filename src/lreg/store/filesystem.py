@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import logging
 import os
 from typing import TYPE_CHECKING
 
-from lreg.errors import UsageError
+from lreg.errors import RegistryError, StoreTaken, UsageError
 from lreg.store import files
 from lreg.store.cache import DEFAULT_BUDGET, Meanings, Memory
 from lreg.store.claims import Claims
@@ -17,6 +16,7 @@ from lreg.store.fills import Fills
 from lreg.store.handles import Handles
 from lreg.store.layout import Layout
 from lreg.store.listing import Listings, page_of_repositories
+from lreg.store.lock import StoreLock
 from lreg.store.referrers import Referrers
 from lreg.store.repository import FiledRepository, Shared
 from lreg.store.threads import Threads
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _LONGEST_SWEEP_PAUSE = 3600.0
+_LOOK_EVERY = 1.0
 
 
 class FilesystemStore:
@@ -76,7 +77,7 @@ class FilesystemStore:
         )
         # It owns the lock on changes.
         self._handles = Handles(lambda name: FiledRepository(name, self._shared))
-        self._lock = -1
+        self._lock = StoreLock(self._layout)
         self._sweeper: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
@@ -100,9 +101,33 @@ class FilesystemStore:
                 await self._sweeper
             self._sweeper = None
         await asyncio.to_thread(self._threads.close)
-        if self._lock >= 0:
-            os.close(self._lock)
-            self._lock = -1
+        self._lock.release()
+
+    async def keep(self) -> None:
+        """Make the folders anew where somebody removes them, until cancelled.
+
+        Whoever pushes in between is told to try again.
+
+        Raises:
+            StoreTaken: another lreg serves the store by then.
+        """
+        is_known = False
+        while True:
+            await asyncio.sleep(_LOOK_EVERY)
+            try:
+                if not await self._threads.read(self._lock.is_lost):
+                    continue
+                if not is_known:
+                    log.error("store.gone", extra={"store": self._layout.root})
+                is_known = True
+                await self._threads.write(self._lock.take)
+            except StoreTaken:
+                raise
+            except (OSError, UsageError, RegistryError) as error:
+                log.debug("store.not_remade", extra={"reason": str(error)})
+            else:
+                is_known = False
+                log.warning("store.remade", extra={"store": self._layout.root})
 
     def repository(self, name: RepositoryName) -> FiledRepository:
         """Return a handle on the repository called `name`."""
@@ -136,42 +161,11 @@ class FilesystemStore:
 
     def _prepare(self) -> None:
         layout = self._layout
-        folders = (layout.blobs, layout.repositories, layout.uploads, layout.fills, layout.scratch)
-        try:
-            for folder in folders:
-                files.make_directories(folder)
-            # Not by writing: where the disk is full, reading and deleting must go on.
-            if not all(os.access(folder, os.W_OK | os.X_OK) for folder in folders):
-                raise PermissionError("it is read-only here")
-            self._take_lock()
-        except OSError as error:
-            raise UsageError(
-                f"the store {layout.root} can't be written ({error}): "
-                "name another folder, or give this user the right to write"
-            ) from error
-        if len({os.stat(folder).st_dev for folder in folders}) > 1:
-            raise UsageError(
-                f"the store {layout.root} lies on more than one disk: put all of it on one, "
-                "content is renamed into its place"
-            )
+        self._lock.take()
         for name in os.listdir(layout.scratch):
             files.discard(f"{layout.scratch}/{name}")
         self._uploads.sweep(everything=self._expiry == 0)
         self._fills.sweep()
-
-    def _take_lock(self) -> None:
-        self._lock = os.open(self._layout.lock, os.O_RDWR | os.O_CREAT, 0o666)
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            owner = os.read(self._lock, 20).decode("ascii", "replace").strip() or "unknown"
-            raise UsageError(
-                f"another lreg (process {owner}) serves the store {self._layout.root}: "
-                "stop it, or name another folder"
-            ) from None
-        with contextlib.suppress(OSError):
-            os.ftruncate(self._lock, 0)
-            os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
 
     async def _sweep(self) -> None:
         while True:

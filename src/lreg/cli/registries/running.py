@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from lreg.errors import LregError, UsageError
+from lreg.locks import is_lost
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,25 +52,58 @@ def run_folder(store: Path) -> Path:
     return store / "lreg" / "run"
 
 
+class Hold:
+    """The lock of the one server of a store."""
+
+    def __init__(self, store: Path) -> None:
+        """Take it; raise UsageError where another lreg has it, or the store can't be written."""
+        self._store = store
+        self._lock = self._taken()
+
+    def renew(self) -> bool:
+        """Take the lock anew if its file was removed; return whether that was needed.
+
+        Raises:
+            UsageError: it can't be taken now; `renew` may be tried again.
+        """
+        if not self._is_lost():
+            return False
+        lock = self._taken()
+        os.close(self._lock)
+        self._lock = lock
+        return True
+
+    def release(self) -> None:
+        """Let another have it; what was announced is no longer so."""
+        if not self._is_lost():
+            _state(self._store).unlink(missing_ok=True)
+        os.close(self._lock)
+
+    def _is_lost(self) -> bool:
+        return is_lost(self._lock, run_folder(self._store) / "lock")
+
+    def _taken(self) -> int:
+        lock = open_beside(self._store, "lock", os.O_RDWR | os.O_CREAT, 0o644)
+        if not _lock(lock):
+            os.close(lock)
+            raise UsageError(
+                f"another lreg serves {self._store}: `lreg stop` it, or choose another --store"
+            )
+        return lock
+
+
 @contextmanager
-def hold(store: Path) -> Iterator[None]:
+def hold(store: Path) -> Iterator[Hold]:
     """Be the one server of `store` while the context lasts.
 
     Raises:
         UsageError: another lreg is, or the store can't be written.
     """
-    lock = open_beside(store, "lock", os.O_RDWR | os.O_CREAT, 0o644)
+    held = Hold(store)
     try:
-        if not _lock(lock):
-            raise UsageError(
-                f"another lreg serves {store}: `lreg stop` it, or choose another --store"
-            )
-        try:
-            yield
-        finally:
-            _state(store).unlink(missing_ok=True)
+        yield held
     finally:
-        os.close(lock)
+        held.release()
 
 
 def open_beside(store: Path, name: str, flags: int, mode: int) -> int:

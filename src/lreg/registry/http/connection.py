@@ -63,7 +63,11 @@ class Service(Protocol):
 
 
 class Connection(asyncio.BufferedProtocol):
-    """The server's end of one connection."""
+    """The server's end of one connection.
+
+    Attributes:
+        since: when the client last did something, or its turn began, by the loop's clock.
+    """
 
     def __init__(self, service: Service, endpoint: Endpoint) -> None:
         """Serve a client that came in at `endpoint`."""
@@ -137,7 +141,7 @@ class Connection(asyncio.BufferedProtocol):
         theirs = self._sending and not self._outgoing.waits_for_us
         body = self._incoming.body
         ours = self._busy and not theirs and not (body and body.awaited)
-        return not ours and self._since + self._patience < now
+        return not ours and self.since + self._patience < now
 
     def stop(self) -> None:
         """Take no more requests: close now, or after the response that is under way."""
@@ -151,6 +155,11 @@ class Connection(asyncio.BufferedProtocol):
     def _is_abandoned(self) -> bool:
         """Whether the client has most likely hung up; while a stop waits nobody finds out."""
         return self._busy and self._heard_all and self._outgoing.waits_for_us
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is asked on it."""
+        return not self._busy
 
     @property
     def is_flushed(self) -> bool:
@@ -170,7 +179,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def _progress(self) -> None:
         """Note that the client just did something, or that it is its turn from now on."""
-        self._since = self._loop.time()
+        self.since = self._loop.time()
 
     # Requests.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -15,8 +16,9 @@ from lreg.registry.http.tls import ServerLayer
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Coroutine
+    from collections.abc import Coroutine, Mapping
     from concurrent.futures import Executor
+    from typing import Any
 
     from lreg.registry.http.messages import Application, Endpoint
     from lreg.registry.http.sessions import TlsContext
@@ -33,6 +35,7 @@ _SEALERS = max(2, os.cpu_count() or 1)
 _SWEEP_EVERY = 1.0
 _FAREWELL, _MOMENT = 2.0, 0.25
 _BACKLOG = 1024
+_NO_ROOM = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
 class HttpServer:
@@ -59,6 +62,8 @@ class HttpServer:
         self._servers: list[asyncio.Server] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._sweeper = self.loop.create_task(self._sweep())
+        self._made_room = -_SWEEP_EVERY
+        self.loop.set_exception_handler(self._note)
 
     async def listen(
         self, sock: socket.socket, endpoint: Endpoint, context: TlsContext | None
@@ -126,6 +131,26 @@ class HttpServer:
             for connection in tuple(self.connections):
                 if connection.is_stalled(now):
                     connection.abort()
+
+    def _note(self, loop: asyncio.AbstractEventLoop, context: Mapping[str, Any]) -> None:
+        """Take what asyncio has to tell; it tells of every connection that it can't accept."""
+        error = context.get("exception")
+        if not isinstance(error, OSError) or error.errno not in _NO_ROOM:
+            loop.default_exception_handler(dict(context))
+        elif loop.time() - self._made_room >= _SWEEP_EVERY:
+            self._made_room = loop.time()
+            self._make_room(error)
+
+    def _make_room(self, error: OSError) -> None:
+        """Close half of the connections that nothing is asked on (RFC 9112, 9.5), idle longest."""
+        idle = sorted(
+            (each for each in self.connections if each.is_idle), key=lambda one: one.since
+        )
+        dropped = idle[: (len(idle) + 1) // 2]
+        extra = {"open": len(self.connections), "dropped": len(dropped), "error": str(error)}
+        log.error("connections.too_many", extra=extra)
+        for connection in dropped:
+            connection.abort()
 
 
 def _nothing(*_: object) -> None:

@@ -1,0 +1,152 @@
+"""What may happen to a running registry that is not a request."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pty
+import shutil
+import signal
+import socket
+import sys
+from contextlib import contextmanager
+from http.client import HTTPException
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lreg.cli.registries import running
+from lreg.store.layout import Layout
+from lreg.store.lock import StoreLock
+from tests.support.images import hello
+from tests.support.processes import (
+    Program,
+    attempt,
+    clean_environment,
+    eventually,
+)
+from tests.support.registries import Running, start_lreg
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+UPLOADS = "/v2/app/blobs/uploads/"
+
+
+@contextmanager
+def started(folder: Path, *options: str, few_files: bool = False) -> Iterator[Running]:
+    """A registry that at its end exits with 0 and has shown no traceback."""
+    inside = ("sh", "-c", 'ulimit -n 64; exec "$@"', "sh") if few_files else ()
+    registry = start_lreg(folder, *options, inside=inside)
+    try:
+        yield registry
+    finally:
+        registry.stop()
+
+
+def test_the_store_is_removed(tmp_path: Path) -> None:
+    """Its folders are made again; who pushes until then is told to try again, nothing is lost."""
+    with started(tmp_path) as registry, registry.wire() as wire:
+        wire.push("app", hello("before"), "1")
+        begun = wire.start_upload("app")
+        shutil.rmtree(registry.store)
+        wire.ask("GET", "/v2/app/manifests/1").expect(404)
+        wire.ask("PATCH", begun, b"into the void").expect(404)
+        eventually(lambda: wire.ask("POST", UPLOADS).expect(202, 503).status == 202)
+        wire.push("app", hello("after"), "1")
+        wire.ask("GET", "/v2/app/manifests/1").expect(200)
+        assert "store.remade" in registry.process.log
+
+        found = eventually_running(registry.store)
+        assert (found.pid, found.urls) == (registry.process.pid, (registry.url,))
+        second = run_serve(tmp_path, registry.store)
+        assert second.startswith("lreg: another lreg serves")
+
+
+def eventually_running(store: Path) -> running.Running:
+    """What the server of the store says of itself, once it does."""
+    eventually(lambda: running.find(store))
+    found = running.find(store)
+    assert found
+    return found
+
+
+def run_serve(folder: Path, store: Path) -> str:
+    """What `lreg serve` has to say on a store that it may not serve."""
+    arguments = ("serve", "--store", str(store), "--listen", "127.0.0.1:0")
+    env = clean_environment(folder)
+    return attempt(sys.executable, "-m", "lreg", *arguments, env=env).err
+
+
+def test_another_takes_the_store(tmp_path: Path) -> None:
+    """Where another lreg has the folder by then, this one ends and says so: never two on one."""
+    registry = start_lreg(tmp_path)
+    os.kill(registry.process.pid, signal.SIGSTOP)
+    shutil.rmtree(registry.store)
+    other = StoreLock(Layout(str(registry.store)))
+    other.take()
+    try:
+        os.kill(registry.process.pid, signal.SIGCONT)
+        assert registry.process.wait() == 2
+    finally:
+        other.release()
+    last = registry.process.log.splitlines()[-1]
+    assert last.startswith("lreg: another lreg (process ")
+    assert "Traceback" not in registry.process.log
+
+
+@pytest.mark.parametrize("what", ["renamed", "removed with its folder"])
+def test_its_log_file_goes(tmp_path: Path, what: str) -> None:
+    """A log that was rotated or removed goes on in a new file of that name."""
+    log = tmp_path / "logs/log"
+    log.parent.mkdir()
+    with started(tmp_path, "--log-file", str(log)) as registry, registry.wire() as wire:
+        wire.ask("GET", "/v2/")
+        eventually(lambda: "path=/v2/ " in log.read_text())
+        if what == "renamed":
+            log.rename(tmp_path / "log.1")
+        else:
+            shutil.rmtree(log.parent)
+        wire.ask("GET", "/healthz")
+        eventually(lambda: log.exists() and "path=/healthz " in log.read_text())
+
+
+def test_a_hang_up_is_no_end(tmp_path: Path) -> None:
+    """Who sends SIGHUP, as to servers that then reopen their log, does not lose the registry."""
+    with started(tmp_path) as registry, registry.wire() as wire:
+        os.kill(registry.process.pid, signal.SIGHUP)
+        eventually(lambda: "server.hangup" in registry.process.log)
+        wire.ask("GET", "/v2/").expect(200)
+
+
+def test_its_terminal_is_closed(tmp_path: Path) -> None:
+    """A registry in a terminal that is closed ends in order."""
+    controller, terminal = pty.openpty()
+    # The first terminal that a session's leader opens is the one that hangs up on it.
+    script = f'exec <{os.ttyname(terminal)}; exec "$@" 2>>{tmp_path}/log'
+    arguments = ("serve", "--store", str(tmp_path / "s"), "--listen", "127.0.0.1:0")
+    argv = ["sh", "-c", script, "sh", sys.executable, "-m", "lreg", *arguments]
+    program = Program(argv, tmp_path / "out", clean_environment(tmp_path), tmp_path)
+    program.wait_until(lambda: "listening on" in program.log)
+    os.close(terminal)
+    os.close(controller)
+    assert program.wait() == 0
+    assert "server.stopped" in (tmp_path / "log").read_text()
+
+
+def test_more_connections_than_files(tmp_path: Path) -> None:
+    """Who holds all connections open keeps nobody else out, and the log short."""
+    with started(tmp_path, few_files=True) as registry, contextlib.ExitStack() as crowd:
+        for _ in range(100):
+            crowd.enter_context(socket.create_connection(("127.0.0.1", registry.port)))
+        eventually(lambda: "connections.too_many" in registry.process.log)
+        eventually(lambda: pushed(registry))
+        assert len(registry.process.log) < 100_000
+
+
+def pushed(registry: Running) -> bool:
+    """Whether a push comes through."""
+    with contextlib.suppress(OSError, HTTPException, AssertionError), registry.wire() as wire:
+        return bool(wire.push("app", hello("x"), "1"))
+    return False
