@@ -15,6 +15,7 @@ import json
 import os
 import pkgutil
 import runpy
+import select
 import shutil
 import signal
 import socket
@@ -23,7 +24,7 @@ import sys
 import tempfile
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lreg.cli import seed
 
@@ -148,63 +149,87 @@ def _preload() -> None:
 
 def _serve() -> None:
     """Print a socket's path and fork whatever is asked for there, until stdin is closed."""
+    codes: list[int] = []
+    atexit.register(_leave, codes)  # before any other, so that it is the last to be called
     _preload()
     folder = tempfile.mkdtemp(prefix="lreg-fork-")
-    path = f"{folder}/socket"
     tempfile.tempdir = None  # what is forked has a $TMPDIR of its own
     gc.collect()
     gc.freeze()
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
-        listener.bind(path)
+        listener.bind(f"{folder}/socket")
         listener.listen(100)
-        os.write(1, f"{path}\n".encode())
-        if os.fork():
-            # Who waits for the end of stdin also ends the other.
-            while os.read(0, 1):
-                pass
-            shutil.rmtree(folder)
-            os.killpg(0, signal.SIGKILL)
-        while True:
-            link, _ = listener.accept()
-            if not os.fork():
-                os.close(listener.detach())
-                _handle(link)
-                return
-            link.close()
+        os.write(1, f"{folder}/socket\n".encode())
+        asked = _forked(listener)
+    if asked:
+        _become(*asked, codes)
+    shutil.rmtree(folder)
 
 
-def _handle(link: socket.socket) -> None:
-    """Fork one process and tell its pid, then its exit code; return in that process alone."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    asked, files, _, _ = socket.recv_fds(link, _LONGEST, 3)
-    request = json.loads(asked)
-    if not (pid := os.fork()):
-        os.close(link.detach())
-        _become(request["argv"], request["env"], request["cwd"], files)
-        return
-    for file in files:
-        os.close(file)
-    with contextlib.suppress(OSError):  # nobody waits any more
-        link.send(str(pid).encode())
-        _, status = os.waitpid(pid, 0)
+def _forked(listener: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
+    """Fork for each request; return it and its files in the fork, None here when stdin ends."""
+    running: dict[int, tuple[int, socket.socket]] = {}
+    poll = select.poll()
+    for file in (0, listener.fileno()):
+        poll.register(file, select.POLLIN)
+    while True:
+        for ready, _ in poll.poll():
+            if ready in running:
+                poll.unregister(ready)
+                _report(ready, *running.pop(ready))
+            elif not ready:
+                return None
+            else:
+                link, _ = listener.accept()
+                asked, files, _, _ = socket.recv_fds(link, _LONGEST, 3)
+                if not (pid := os.fork()):
+                    return json.loads(asked), files
+                for file in files:
+                    os.close(file)
+                end = os.pidfd_open(pid)
+                running[end] = pid, link
+                poll.register(end, select.POLLIN)
+                with contextlib.suppress(OSError):  # nobody waits any more
+                    link.send(str(pid).encode())
+
+
+def _report(end: int, pid: int, link: socket.socket) -> None:
+    """Tell the exit code of a process that has ended."""
+    _, status = os.waitpid(pid, 0)
+    with link, contextlib.suppress(OSError):
         link.send(str(os.waitstatus_to_exitcode(status)).encode())
-    os._exit(0)
+    os.close(end)
 
 
-def _become(argv: list[str], env: dict[str, str], cwd: str, files: list[int]) -> None:
+def _become(request: dict[str, Any], files: list[int], codes: list[int]) -> None:
+    """Be the process that was asked for, and note its exit code."""
     os.setsid()
     for number, file in enumerate(files):
         os.dup2(file, number)
-        os.close(file)
+    os.closerange(3, 1 << 12)  # also what belongs to the others that run
     os.environ.clear()
-    os.environ.update(env)
-    os.chdir(cwd)
-    sys.path[0] = cwd
-    sys.argv = argv
-    if argv[0] == IMAGES:
-        seed.main()
-    runpy.run_module("lreg", run_name="__main__", alter_sys=True)
+    os.environ.update(request["env"])
+    os.chdir(request["cwd"])
+    sys.path[0] = request["cwd"]
+    sys.argv = request["argv"]
+    try:
+        if sys.argv[0] == IMAGES:
+            seed.main()
+        runpy.run_module("lreg", run_name="__main__", alter_sys=True)
+    except SystemExit as exited:
+        codes.append(exited.code if isinstance(exited.code, int) else exited.code is not None)
+        raise
+
+
+def _leave(codes: list[int]) -> None:
+    """End here: to free what all forks share would copy it first, which takes longest of all."""
+    # What can't be written has Python say so, as it does.
+    with contextlib.suppress(OSError):
+        for stream in (sys.stdout, sys.stderr):
+            if stream:
+                stream.flush()
+        if codes:
+            os._exit(codes[0])
 
 
 if __name__ == "__main__":
