@@ -8,6 +8,7 @@ import pty
 import shutil
 import signal
 import socket
+import ssl
 import sys
 from contextlib import contextmanager
 from http.client import HTTPException
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lreg.certificates import ensure_ca
 from lreg.cli.registries import running
 from lreg.store.layout import Layout
 from lreg.store.lock import StoreLock
@@ -26,10 +28,13 @@ from tests.support.processes import (
     eventually,
 )
 from tests.support.registries import Running, start_lreg
+from tests.support.wire import Wire
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
+
+    from lreg.certificates import CertificateAuthority
 
 UPLOADS = "/v2/app/blobs/uploads/"
 
@@ -50,7 +55,8 @@ def test_the_store_is_removed(tmp_path: Path) -> None:
     with started(tmp_path) as registry, registry.wire() as wire:
         wire.push("app", hello("before"), "1")
         begun = wire.start_upload("app")
-        shutil.rmtree(registry.store)
+        # At once: the folders may be made again while the old ones are being emptied.
+        registry.store.rename(tmp_path / "away")
         wire.ask("GET", "/v2/app/manifests/1").expect(404)
         wire.ask("PATCH", begun, b"into the void").expect(404)
         eventually(lambda: wire.ask("POST", UPLOADS).expect(202, 503).status == 202)
@@ -150,3 +156,45 @@ def pushed(registry: Running) -> bool:
     with contextlib.suppress(OSError, HTTPException, AssertionError), registry.wire() as wire:
         return bool(wire.push("app", hello("x"), "1"))
     return False
+
+
+def test_its_certificate_is_renewed(tmp_path: Path) -> None:
+    """A certificate of one's own that is replaced is shown without a restart, once it is whole."""
+    old, new = (ensure_ca(tmp_path / name) for name in ("old", "new"))
+    files = tmp_path / "cert.pem", tmp_path / "key.pem"
+    place(old.issue({"127.0.0.1"}), files)
+    arguments = ("--listen", "127.0.0.1:0", "--tls-cert", str(files[0]), "--tls-key", str(files[1]))
+    argv = [sys.executable, "-m", "lreg", "serve", "--store", str(tmp_path / "s"), *arguments]
+    program = Program(argv, tmp_path / "log", clean_environment(tmp_path), tmp_path)
+    program.wait_until(lambda: "listening on https://" in program.log)
+    url = program.log.partition("listening on ")[2].split()[0]
+    try:
+        assert trusts(url, old)
+        made = new.issue({"127.0.0.1"})
+        place(made[1:], files[1:])
+        assert trusts(url, old)
+        place(made, files)
+        assert trusts(url, new)
+        assert not trusts(url, old)
+        for file in files:
+            file.unlink()
+        assert trusts(url, new)
+    finally:
+        assert program.stop() == 0
+    assert "Traceback" not in program.log
+
+
+def place(made: Sequence[Path], files: Sequence[Path]) -> None:
+    """Put new files where the old ones are, each at once, as those do who renew certificates."""
+    for source, target in zip(made, files, strict=True):
+        shutil.copy(source, target.with_suffix(".new"))
+        target.with_suffix(".new").rename(target)
+
+
+def trusts(url: str, authority: CertificateAuthority) -> bool:
+    """Whether who trusts that authority gets an answer."""
+    try:
+        with Wire(url, authority.path) as wire:
+            return wire.ask("GET", "/v2/").status == 200
+    except ssl.SSLCertVerificationError:
+        return False

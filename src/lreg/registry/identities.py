@@ -15,16 +15,16 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lreg.errors import LregError, UsageError
+from lreg.errors import LregError
 from lreg.kinds import HOST_NAME
 from lreg.network import own_address
 from lreg.node.plan import spoofed_names
 from lreg.oci.reference import canonical_host
+from lreg.registry.given import GivenCertificate, loaded
 from lreg.registry.http.sessions import INTERNAL_ERROR, UNRECOGNIZED_NAME, TlsContext
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
-    from pathlib import Path
 
     from lreg.certificates import CertificateAuthority, Lifetime
     from lreg.config import Config
@@ -47,7 +47,7 @@ def tls_context(config: Config) -> TlsContext:
         UsageError: the certificate or its key can't be used.
     """
     if config.tls_cert and config.tls_key:
-        return _loaded(config.tls_cert, config.tls_key)
+        return GivenCertificate(config.tls_cert, config.tls_key).context
     from lreg.certificates import ensure_ca  # noqa: PLC0415 - a server without it starts sooner
 
     authority = ensure_ca(config.ca_folder)
@@ -204,20 +204,11 @@ class Identities:
             self._authority.keep_only(
                 [names, *(spoofed_names((host,)) for host in self._upstreams)]
             )
-        return _Identity(_folded(names), _loaded(cert, private), Lifetime.of(cert))
+        return _Identity(_folded(names), loaded(cert, private), Lifetime.of(cert))
 
 
 def _folded(names: Iterable[str]) -> frozenset[str]:
     return frozenset(name.lower() for name in names)
-
-
-def _loaded(cert: Path, key: Path) -> TlsContext:
-    context = TlsContext()
-    try:
-        context.load(cert, key)
-    except ValueError as error:
-        raise UsageError(f"{cert} and {key} are no certificate and its key: {error}") from None
-    return context
 
 
 def _own_addresses() -> set[str]:
