@@ -44,13 +44,23 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Brought:
-    """An image is there: what of it was fetched, what was there already."""
+    """An image is there.
+
+    Attributes:
+        image: its name, as it was asked for.
+        digest: what it is.
+        fetched: what of it was fetched.
+        here: what of it was there already.
+        seconds: how long that took.
+        referrers: how many manifests refer to it, and are there; None: nobody asked for those.
+    """
 
     image: str
     digest: str
     fetched: Count
     here: Count
     seconds: float
+    referrers: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,10 +95,17 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class WantedImages:
-    """Images, and how many of them may be on their way at a time."""
+    """Images that are to be brought, or should be there.
+
+    Attributes:
+        images: the images.
+        jobs: how many of them may be on their way at a time.
+        referrers: whether to bring what refers to them too: signatures, SBOMs.
+    """
 
     images: tuple[Wanted, ...]
     jobs: int = 4
+    referrers: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,7 @@ def command(
     lock: Path | None,
     platforms: tuple[Platform, ...],
     all_platforms: bool,
+    referrers: bool,
     jobs: int,
     access: Access,
     quiet: bool,
@@ -57,12 +58,12 @@ def command(
         raise UsageError("the lock file says which platforms: leave out --platform")
     names = dict.fromkeys(str(Reference.parse(text).familiar()) for text in image)
     named = tuple(Wanted(name, of_index) for name in names)
-    work = _bring(named, lock, jobs, access, quiet=quiet)
+    work = _bring(WantedImages(named, jobs, referrers), lock, access, quiet=quiet)
     bring(ctx, work, quiet=quiet, as_json=as_json)
 
 
 async def _bring(
-    named: tuple[Wanted, ...], lock: Path | None, jobs: int, access: Access, *, quiet: bool
+    wanted: WantedImages, lock: Path | None, access: Access, *, quiet: bool
 ) -> Bringing:
     from lreg.cli.bringing.bring import Failure, by_copies, by_fills  # noqa: PLC0415 -- `--help` needs
     from lreg.cli.bringing.locked import missing_of, wanted_of  # noqa: PLC0415             no client
@@ -75,13 +76,15 @@ async def _bring(
         admin = await registries.admin()
         hosts = admin.about.upstreams if admin else {one.reference.host for one in locked} - {None}
         own = [one for one in locked if one.reference.host not in hosts]
-        wanted = wanted_of(one for one in locked if one not in own) if lock else named
+        if lock:
+            images = wanted_of(one for one in locked if one not in own)
+            wanted = WantedImages(images, wanted.jobs, wanted.referrers)
         lacking = await missing_of(registries, own) if own else []
         with shown(quiet=quiet) as progress:
             if admin:
-                found = await by_fills(admin, WantedImages(wanted, jobs), progress)
+                found = await by_fills(admin, wanted, progress)
             else:
-                found = await by_copies(registries, WantedImages(wanted, jobs), progress)
+                found = await by_copies(registries, wanted, progress)
     why = "{}; no upstream has it, so it has to be pushed"
     found.failed += [Failure(one.image, why.format(one.why)) for one in lacking]
     return found

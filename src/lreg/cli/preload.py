@@ -54,6 +54,7 @@ def command(
     lock: Path | None,
     platforms: tuple[Platform, ...],
     all_platforms: bool,
+    referrers: bool,
     jobs: int,
     access: Access,
     quiet: bool,
@@ -61,14 +62,15 @@ def command(
 ) -> None:
     """Bring the images that each PATH needs and that are not here, as `lreg cache` brings them.
 
-    PATH is as for `lreg images`. An image that is only guessed and that nobody has is said on
-    stderr, and is no error.
+    PATH is as for `lreg images`. With --referrers upstream is asked about all of them, also those
+    that are here. An image that is only guessed and that nobody has is said on stderr, and is no
+    error.
     """
     if not names_any(sources):
         raise UsageError("name files or folders, or use --kubeadm or --cluster")
     of_index = chosen(platforms, every=all_platforms)
     needs, _ = look(sources, only_sure=only_sure, exclude=exclude)
-    work = Preload(needs, of_index, jobs, force=force, keep_going=keep_going)
+    work = Preload(needs, of_index, jobs, force=force, keep_going=keep_going, referrers=referrers)
     bringing = work.run(access, lock, platforms, quiet=quiet)
     bring(ctx, bringing, quiet=quiet, as_json=as_json, guessed=work.guessed)
 
@@ -83,6 +85,7 @@ class Preload:
         jobs: how many at a time.
         force: whether those that are here are asked for again.
         keep_going: whether to go on where one fails that is no guess.
+        referrers: whether to bring what refers to them too, of those that are here as well.
     """
 
     needs: Sequence[Need]
@@ -90,6 +93,7 @@ class Preload:
     jobs: int
     force: bool
     keep_going: bool
+    referrers: bool
 
     @property
     def guessed(self) -> frozenset[str]:
@@ -119,12 +123,13 @@ class Preload:
         from lreg.cli.output.progress import shown  # noqa: PLC0415
 
         names = [need.image for need in self.needs]
-        if not self.force:
+        if not (self.force or self.referrers):
             # Which images of an index a registry that is no lreg should have, nothing tells.
             names = [one.image for one in await lacking_of(registries, names, self.of_index)]
         if not names:
             return Bringing()
-        wanted = WantedImages(tuple(Wanted(name, self.of_index) for name in names), self.jobs)
+        images = tuple(Wanted(name, self.of_index) for name in names)
+        wanted = WantedImages(images, self.jobs, self.referrers)
         stop_at = frozenset() if self.keep_going else frozenset(names) - self.guessed
         admin = await registries.admin()
         with shown(quiet=quiet) as progress:

@@ -77,7 +77,8 @@ async def copy_image(
     root = await find_image(source, selector, options.platform)
     plan = _Plan(source, referrers=options.referrers)
     await plan.add(root)
-    copier = _Copier(target, options, progress or Silent(), Copied(root=root.descriptor))
+    copied = Copied(root=root.descriptor, referrers=plan.referring)
+    copier = _Copier(target, options, progress or Silent(), copied)
     await copier.blobs((blob, source.blob(blob)) for blob in plan.blobs.values())
     await copier.manifests(plan.manifests.values(), root, tag)
     return copier.copied
@@ -162,11 +163,13 @@ class _Plan:
     Attributes:
         manifests: in the order in which they can be pushed: children, the index, its referrers.
         blobs: what the manifests name and a registry must hold.
+        referring: how many of the manifests are here because they refer to others.
     """
 
     def __init__(self, source: RemoteRepository, *, referrers: bool) -> None:
         self.manifests: dict[Digest, Manifest] = {}
         self.blobs: dict[Digest, Descriptor] = {}
+        self.referring = 0
         self._source = source
         self._referrers = referrers
         self._met: set[Digest] = set()
@@ -184,6 +187,7 @@ class _Plan:
         if self._referrers:
             for referrer in await self._source.referrers(manifest.digest):
                 if referrer.digest not in self._met:
+                    self.referring += 1
                     await self.add(await self._source.manifest(referrer.digest), depth + 1)
 
 

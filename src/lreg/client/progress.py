@@ -116,6 +116,8 @@ class Copied(Moved):
 
     Attributes:
         root: the manifest or index that now stands under the target's tag.
+        referrers: how many manifests that refer to it, or to those, came along.
     """
 
     root: Descriptor = field(kw_only=True)
+    referrers: int = field(default=0, kw_only=True)

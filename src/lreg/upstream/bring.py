@@ -23,7 +23,7 @@ from lreg.upstream.here import ABSENT_HERE
 from lreg.upstream.plain import not_fetched
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Coroutine, Iterable
+    from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
 
     from lreg.client.progress import Progress
     from lreg.oci.descriptor import Descriptor
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from lreg.upstream.repository import CachedRepository
 
 _DEEPEST = 4
+# As deep as nobody signs what signs: with what refers to an image, what refers to that.
+_MOST_SIGNED = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +63,11 @@ class Brought(Sums):
 
     Attributes:
         root: the manifest or index that its tag means here.
+        referrers: how many manifests refer to it, and are here; None: they were not asked for.
     """
 
     root: Descriptor
+    referrers: int | None = None
 
 
 async def bring(
@@ -71,6 +75,8 @@ async def bring(
     reference: Reference,
     platforms: tuple[Platform, ...] | None,
     listener: Progress,
+    *,
+    referrers: bool = False,
 ) -> Brought:
     """Bring an image with everything that it names, and return what that took.
 
@@ -81,6 +87,7 @@ async def bring(
         reference: the image, with its host named.
         platforms: of an index these; () the upstream's `platforms`, else this machine's; None all.
         listener: hears of every blob.
+        referrers: whether to bring what refers to it and its images too, and to that.
 
     Raises:
         NamespaceUnknown: nothing is fetched from that host.
@@ -94,9 +101,12 @@ async def bring(
         raise not_fetched(str(reference), host)
     began = time.monotonic()
     root = await _current(repository, reference)
-    images = [image async for image in _images(repository, root, platforms)]
-    brought = Brought(root=root.descriptor)
-    blobs = {blob.digest: blob for image in images for blob in image.blobs if blob.distributable}
+    found = [each async for each in _manifests(repository, root, platforms)]
+    beside = await _referring(repository, found) if referrers else None
+    brought = Brought(root=root.descriptor, referrers=None if beside is None else len(beside))
+    for referrer in beside or ():
+        found += [each async for each in _manifests(repository, referrer, None)]
+    blobs = {blob.digest: blob for each in found for blob in each.blobs if blob.distributable}
     carrier = _Carrier(mirror, repository, listener, brought, began)
     await _all(carrier.bring(blob) for blob in blobs.values())
     return brought
@@ -126,15 +136,38 @@ async def _current(repository: CachedRepository, reference: Reference) -> Manife
     return manifest
 
 
-async def _images(
+async def _referring(repository: CachedRepository, subjects: Sequence[Manifest]) -> list[Manifest]:
+    """Return what refers to the manifests, and to that, brought here; upstream is asked anew.
+
+    What upstream lists and does not have is left out.
+    """
+    met = {each.digest for each in subjects}
+    found: list[Manifest] = []
+    for _ in range(_MOST_SIGNED):
+        names: dict[Digest, Descriptor] = {}
+        for subject in subjects:
+            listed = await repository.referrers(subject.digest, anyway=True)
+            names |= {one.digest: one for one in listed.items if one.digest not in met}
+        if not names:
+            return found
+        met |= names.keys()
+        subjects = []
+        for digest in names:
+            with contextlib.suppress(ManifestUnknown):
+                subjects.append(_parsed(await repository.manifest(digest)))
+        found += subjects
+    raise ManifestInvalid(f"{repository.name}: signatures of signatures of signatures have no end")
+
+
+async def _manifests(
     repository: CachedRepository,
     root: Manifest,
     platforms: tuple[Platform, ...] | None,
     depth: int = 0,
 ) -> AsyncIterator[Manifest]:
-    """Yield the image manifests of those platforms; a lone image whatever it is for."""
+    """Yield an image for those platforms with its indexes; a lone image whatever it is for."""
+    yield root
     if not root.is_index:
-        yield root
         return
     if depth == _DEEPEST:
         raise ManifestInvalid(f"{repository.name}: indexes of indexes of indexes are no image")
@@ -150,17 +183,16 @@ async def _images(
             or (child.platform and any(each.matches(child.platform) for each in wanted))
         )
     ]
-    if not chosen:
+    if not chosen and wanted is not None:
         offered = ", ".join(sorted({str(child.platform) for child in root.children}))
-        asked = ", ".join(map(str, wanted or ()))
+        asked = ", ".join(map(str, wanted))
         raise ManifestUnknown(
             f"{repository.name} has no image for {asked}, only for: {offered or 'none'}"
         )
     for child in chosen:
-        async for image in _images(
-            repository, _parsed(await repository.manifest(child.digest)), platforms, depth + 1
-        ):
-            yield image
+        manifest = _parsed(await repository.manifest(child.digest))
+        async for each in _manifests(repository, manifest, platforms, depth + 1):
+            yield each
 
 
 def _parsed(held: Held) -> Manifest:

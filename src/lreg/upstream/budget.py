@@ -174,7 +174,7 @@ async def _pinned(store: CachingStore, holdings: Sequence[Holding]) -> dict[Dige
     """Return what would be evictable if it was not pinned, with its size."""
     found: dict[Digest, int] = {}
     for one in holdings:
-        contents = Contents()
+        contents = Contents(referrers=True)
         for tagged in one.tags.values():
             if tagged.record.pinned and tagged.record.cached:
                 await contents.add(store.repository(one.repository), tagged.digest)

@@ -22,11 +22,13 @@ class Contents:
     """The pieces of an image.
 
     Attributes:
+        referrers: whether what refers to it, as far as that is here, is a part of it.
         manifests: its manifests and indexes that are here.
         absent: those that are not.
         blobs: what the former name.
     """
 
+    referrers: bool = False
     manifests: set[Digest] = field(default_factory=set)
     absent: set[Digest] = field(default_factory=set)
     blobs: dict[Digest, Descriptor] = field(default_factory=dict)
@@ -41,16 +43,24 @@ class Contents:
             digest: of its manifest or index.
             platforms: of an index these images alone; None: all of them.
         """
-        if digest in self.manifests or digest in self.absent:
-            return
-        if (manifest := await manifest_of(repository, digest)) is None:
-            self.absent.add(digest)
-            return
-        self.manifests.add(digest)
-        self.blobs |= {blob.digest: blob for blob in manifest.blobs if blob.distributable}
-        for child in manifest.children:
-            if child.distributable and _is_wanted(child, platforms):
-                await self.add(repository, child.digest, platforms)
+        waiting: list[tuple[Digest, Sequence[Platform] | None]] = [(digest, platforms)]
+        while waiting:
+            digest, platforms = waiting.pop()
+            if digest in self.manifests or digest in self.absent:
+                continue
+            if (manifest := await manifest_of(repository, digest)) is None:
+                self.absent.add(digest)
+                continue
+            self.manifests.add(digest)
+            self.blobs |= {blob.digest: blob for blob in manifest.blobs if blob.distributable}
+            waiting += [
+                (child.digest, platforms)
+                for child in manifest.children
+                if child.distributable and _is_wanted(child, platforms)
+            ]
+            if self.referrers:
+                found = (await repository.referrers(digest)).items
+                waiting += [(referrer.digest, None) for referrer in found]
 
 
 async def manifest_of(repository: Repository, digest: Digest) -> Manifest | None:

@@ -16,6 +16,7 @@ from lreg.client import referrers
 from lreg.errors import LregError, RegistryError, StoreFull, UpstreamFailed, UpstreamUnreachable
 from lreg.store.caching import Listed
 from lreg.store.protocol import Origin, ReferrersList
+from lreg.upstream.contents import Contents
 from lreg.upstream.freshness import left
 from lreg.upstream.memory import Lately, Once
 from lreg.upstream.trouble import translated, without_queries
@@ -89,6 +90,18 @@ class Referrers:
             UpstreamFailed, UpstreamDenied, TooManyRequests: it does not tell.
         """
         return await self._asking.result(subject, lambda: self._ask(subject))
+
+    async def renew(self, image: Digest) -> None:
+        """Ask upstream now for those lists that are kept, of an image and of what it consists of.
+
+        Raises:
+            UpstreamFailed, UpstreamDenied, TooManyRequests: it does not tell.
+        """
+        contents = Contents()
+        await contents.add(self._local, image)
+        for digest in contents.manifests:
+            if (await self._local.referring(digest)).listed:
+                await self.ask(digest)
 
     async def _ask(self, subject: Digest) -> Listed:
         begin = time.time()

@@ -27,6 +27,7 @@ from lreg.store.protocol import BLOB_TYPE, Described, Held, Origin, ReferrersLis
 from lreg.upstream.freshness import left
 from lreg.upstream.here import ABSENT_HERE, Here
 from lreg.upstream.source import Verdict
+from lreg.upstreams import Ttl
 
 if TYPE_CHECKING:
     from lreg.oci.descriptor import Descriptor
@@ -135,11 +136,15 @@ class CachedRepository(Here):
             return Described(digest, BLOB_TYPE, named.size)
         raise BlobUnknown(f"no blob {digest} in {self.name}")
 
-    async def referrers(self, subject: Digest) -> ReferrersList:
+    async def referrers(self, subject: Digest, *, anyway: bool = False) -> ReferrersList:
         """List what refers to a manifest: what was pushed here, and what upstream lists.
 
         Where upstream does not tell, and nothing is kept of what it told before, all that is known
         here is the answer, as long as that is anything, or the manifest itself was pushed here.
+
+        Args:
+            subject: the manifest, which need not be here.
+            anyway: whether to ask upstream even where what it told is believed still.
 
         Raises:
             UpstreamFailed, UpstreamDenied, TooManyRequests: there is no such answer: nobody is to
@@ -149,6 +154,8 @@ class CachedRepository(Here):
         plain = await self._plain.referring(subject)
         own = {one.digest: one for one in (*plain.pushed, *here.pushed)}
         ttl = self._freshness.of(self.name, fallback_tag(subject))
+        if anyway and ttl.mode != "offline":
+            ttl = Ttl("always")
         is_enough = bool(own or here.fetched or here.is_own or plain.is_own)
         try:
             there = await self.source.referrers.find(subject, here, ttl, lazily=is_enough)

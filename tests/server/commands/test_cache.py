@@ -81,6 +81,7 @@ def test_again(caching: Lreg, hub: Upstream) -> None:
                 "digest": image.manifest.digest,
                 "fetched": {"count": 0, "size": 0},
                 "here": here,
+                "referrers": None,
             }
         ],
         "fetched": {"count": 0, "size": 0},

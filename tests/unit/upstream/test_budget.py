@@ -14,7 +14,7 @@ from lreg.oci import mediatypes
 from lreg.oci.digest import Digest
 from lreg.oci.reference import RepositoryName, Tag
 from lreg.store.caching import Holding, Tagged, TagRecord
-from lreg.store.protocol import Held
+from lreg.store.protocol import Held, ReferrersList
 from lreg.upstream.budget import Budget, usage
 from tests.support.processes import in_time
 
@@ -85,6 +85,9 @@ class FakeStore:
                 if held is None or held.digest != want:
                     raise ManifestUnknown
                 return held
+
+            async def referrers(self, subject: Digest) -> ReferrersList:
+                return ReferrersList(())
 
         return Repository()
 

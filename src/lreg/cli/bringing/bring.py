@@ -120,7 +120,9 @@ async def by_copies(
             if any(one.image in stop_at for one in bringing.failed):
                 return
             try:
-                bringing.brought.append(await _copy(registries, image, together.one(progress)))
+                watched = together.one(progress)
+                brought = await _copy(registries, image, watched, referrers=wanted.referrers)
+                bringing.brought.append(brought)
             except LregError as error:
                 bringing.failed.append(Failure(image.image, str(error), error.exit_code))
 
@@ -132,7 +134,9 @@ async def by_copies(
     return bringing
 
 
-async def _copy(registries: Registries, wanted: Wanted, progress: Progress) -> Brought:
+async def _copy(
+    registries: Registries, wanted: Wanted, progress: Progress, *, referrers: bool
+) -> Brought:
     begin = time.monotonic()
     source = Reference.parse(wanted.image)
     target = Reference(registries.local_host, source.repository)
@@ -141,7 +145,7 @@ async def _copy(registries: Registries, wanted: Wanted, progress: Progress) -> B
         source.selector,
         await registries.repository(target),
         source.tag,
-        options=Options(platform=_one_platform(wanted)),
+        options=Options(platform=_one_platform(wanted), referrers=referrers),
         progress=progress,
     )
     here = Count(
@@ -149,7 +153,12 @@ async def _copy(registries: Registries, wanted: Wanted, progress: Progress) -> B
     )
     seconds = time.monotonic() - begin
     return Brought(
-        wanted.image, str(copied.root.digest), _count(copied.copied), here, round(seconds, 3)
+        wanted.image,
+        str(copied.root.digest),
+        _count(copied.copied),
+        here,
+        round(seconds, 3),
+        copied.referrers if referrers else None,
     )
 
 

@@ -18,13 +18,14 @@ from lreg.oci.platform import Platform
 if TYPE_CHECKING:
     from collections.abc import Collection, Coroutine, Sequence
 
+    from lreg.admin.events import Brought, End
     from lreg.cli.bringing.bring import Bringing
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 def bring_options(function: F) -> F:
-    """Give a command `--platform`, `--all-platforms`, `--jobs`, `--quiet` and `--json`."""
+    """Give a command `--platform`, `--all-platforms`, `--referrers`, `--jobs` and the usual two."""
     for option in reversed(_OPTIONS):
         function = option(function)
     return function
@@ -41,6 +42,7 @@ _OPTIONS = (
         "else its own platform]",
     ),
     click.option("--all-platforms", is_flag=True, help="Of an index bring every image."),
+    click.option("--referrers", is_flag=True, help="Bring signatures and other referrers too."),
     click.option(
         "--jobs",
         type=click.IntRange(1, 64),
@@ -103,7 +105,7 @@ def _report(found: Bringing, *, quiet: bool, as_json: bool, guessed: Collection[
 
 
 def _lines(found: Bringing) -> list[str]:
-    lines = [f"{one.image}{'' if '@' in one.image else f'@{one.digest}'}" for one in found.brought]
+    lines = list(map(_line, found.brought))
     end = found.end
     lines.append(
         f"{human_size(end.fetched.size)} fetched, {human_size(end.here.size)} here already, "
@@ -112,11 +114,16 @@ def _lines(found: Bringing) -> list[str]:
     return lines
 
 
+def _line(one: Brought) -> str:
+    name = one.image if "@" in one.image else f"{one.image}@{one.digest}"
+    return name if one.referrers is None else f"{name}  referrers: {one.referrers}"
+
+
 def _json(found: Bringing) -> dict[str, Any]:
     failed = [{"image": one.image, "error": one.why} for one in found.failed]
     images = [*map(_without_event, found.brought), *failed]
     return {"images": images, **_without_event(found.end)}
 
 
-def _without_event(value: object) -> dict[str, Any]:
+def _without_event(value: Brought | End) -> dict[str, Any]:
     return {name: field for name, field in to_json(value).items() if name != "event"}

@@ -112,13 +112,23 @@ class Stream:
                 image = Reference.parse(wanted.image).familiar()
                 image = replace(image, host=canonical_host(image.host or ""))
                 progress = self._together.one(_Told(self, wanted.image))
-                brought = await bring(self._mirror, image, _platforms(wanted), progress)
+                brought = await bring(
+                    self._mirror,
+                    image,
+                    _platforms(wanted),
+                    progress,
+                    referrers=self._wanted.referrers,
+                )
             except LregError as error:
                 self.tell(_failed(wanted.image, error))
                 return
             fetched, here = _count(brought.fetched), _count(brought.here)
             digest = str(brought.root.digest)
-            self.tell(Brought(wanted.image, digest, fetched, here, self._seconds(begin)))
+            self.tell(
+                Brought(
+                    wanted.image, digest, fetched, here, self._seconds(begin), brought.referrers
+                )
+            )
 
     def count(self, blob: Descriptor, outcome: Outcome) -> None:
         """Count a blob for the End: once, however many images have it."""

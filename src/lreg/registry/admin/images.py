@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from lreg.registry.http.messages import Request, Response
     from lreg.store.caching import Holding
     from lreg.upstream.mirror import Mirror
+    from lreg.upstream.repository import CachedRepository
 
 # So many tags are asked about at a time.
 _PARALLEL = 8
@@ -97,7 +98,7 @@ def _neighbours(
 
 
 async def _blobs(mirror: Mirror, images: Sequence[Image]) -> set[Digest]:
-    contents = Contents()
+    contents = Contents(referrers=True)
     for name, _, tagged in images:
         await contents.add(mirror.local.repository(name), tagged.digest)
     return set(contents.blobs)
@@ -121,7 +122,7 @@ async def _refresh(mirror: Mirror, images: Sequence[Image]) -> Refreshed:
             if (repository := mirror.cached(name)) is None:
                 return Trouble(name_of(image), "its upstream is no longer on the list")
             try:
-                return await repository.refresh(tag)
+                return await _refreshed(repository, tag)
             except LregError as error:
                 return Trouble(name_of(image), str(error))
 
@@ -132,6 +133,14 @@ async def _refresh(mirror: Mirror, images: Sequence[Image]) -> Refreshed:
         same=sum(outcome is False for outcome in outcomes),
         failed=tuple(outcome for outcome in outcomes if isinstance(outcome, Trouble)),
     )
+
+
+async def _refreshed(repository: CachedRepository, tag: Tag) -> bool:
+    """Ask upstream about a tag, and for what it lists as referring to it; return if it moved."""
+    has_moved = await repository.refresh(tag)
+    if tagged := await repository.local.tagged(tag):
+        await repository.source.referrers.renew(tagged.digest)
+    return has_moved
 
 
 async def adopt_image(mirror: Mirror, call: AdoptImage, request: Request) -> Response:
