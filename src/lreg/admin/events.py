@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class Count:
+class Count(Struct, frozen=True):
     """How many pieces of content, and how many bytes."""
 
     count: int = 0
     size: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Started:
+class Started(Struct, frozen=True, tag_field="event", tag="started"):
     """The bytes of a piece of content begin to move; a second one: from the start again."""
 
     image: str
@@ -23,16 +21,14 @@ class Started:
     media_type: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Advanced:
+class Advanced(Struct, frozen=True, tag_field="event", tag="advanced"):
     """So many more of its bytes moved."""
 
     digest: str
     count: int
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(Struct, frozen=True, tag_field="event", tag="done"):
     """A piece of content is there; `outcome` is one of lreg.client.progress.Outcome."""
 
     image: str
@@ -42,8 +38,7 @@ class Done:
     media_type: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Brought:
+class Brought(Struct, frozen=True, tag_field="event", tag="image"):
     """An image is there.
 
     Attributes:
@@ -63,8 +58,7 @@ class Brought:
     referrers: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(Struct, frozen=True, tag_field="event", tag="error"):
     """An image is not there: an error as the spec's bodies have it, and its HTTP status."""
 
     image: str
@@ -73,8 +67,7 @@ class Failed:
     status: int = 500
 
 
-@dataclass(frozen=True, slots=True)
-class End:
+class End(Struct, frozen=True, tag_field="event", tag="end"):
     """All that was wanted is there, or has failed; the last line of a stream."""
 
     fetched: Count
@@ -83,11 +76,3 @@ class End:
 
 
 Event = Started | Advanced | Done | Brought | Failed | End
-EVENTS: dict[str, type[Event]] = {
-    "started": Started,
-    "advanced": Advanced,
-    "done": Done,
-    "image": Brought,
-    "error": Failed,
-    "end": End,
-}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 PREFIX = "/lreg/v1"
 # In a list of platforms: every one of the index.
@@ -11,8 +11,7 @@ ALL_PLATFORMS = "all"
 CANARY = "lreg-canary"
 
 
-@dataclass(frozen=True, slots=True)
-class About:
+class About(Struct, frozen=True):
     """What the registry is.
 
     Attributes:
@@ -28,8 +27,7 @@ class About:
     offline: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Over:
+class Over(Struct, frozen=True):
     """What an own version stands in front of.
 
     Attributes:
@@ -41,8 +39,7 @@ class Over:
     digest: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ImageState:
+class ImageState(Struct, frozen=True):
     """One tag; or a repository that has none, its `tag` and `digest` None.
 
     Attributes:
@@ -73,15 +70,13 @@ class ImageState:
         return f"{self.repository}:{self.tag}" if self.tag else self.repository
 
 
-@dataclass(frozen=True, slots=True)
-class Images:
+class Images(Struct, frozen=True):
     """Some tags, sorted by repository and tag."""
 
     images: tuple[ImageState, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """An image that is to be brought, or should be there.
 
     Attributes:
@@ -93,8 +88,7 @@ class Wanted:
     platforms: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class WantedImages:
+class WantedImages(Struct, frozen=True):
     """Images that are to be brought, or should be there.
 
     Attributes:
@@ -108,38 +102,33 @@ class WantedImages:
     referrers: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Missing:
+class Missing(Struct, frozen=True):
     """An image that is not wholly there, and what of it is not."""
 
     image: str
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class MissingImages:
+class MissingImages(Struct, frozen=True):
     """What is not wholly there."""
 
     missing: tuple[Missing, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Pattern:
+class Pattern(Struct, frozen=True):
     """Which images: a glob over `host/repository:tag`, or one image's name."""
 
     pattern: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Trouble:
+class Trouble(Struct, frozen=True):
     """An image, and why something could not be done for it."""
 
     image: str
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class Refreshed:
+class Refreshed(Struct, frozen=True):
     """What upstream was asked about: which tags moved, how many did not, and what failed."""
 
     moved: tuple[str, ...] = ()
@@ -147,32 +136,28 @@ class Refreshed:
     failed: tuple[Trouble, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Touched:
+class Touched(Struct, frozen=True):
     """The images that were pinned, unpinned or evicted, and how many bytes that freed."""
 
     images: tuple[str, ...] = ()
     freed: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Override:
+class Override(Struct, frozen=True):
     """An own version: the image it is of, and until when it counts, in seconds since 1970."""
 
     image: str
     until: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Adoption:
+class Adoption(Struct, frozen=True):
     """An image of an upstream that was brought by hand: what its tag is to mean, which is here."""
 
     image: str
     digest: str
 
 
-@dataclass(frozen=True, slots=True)
-class Share:
+class Share(Struct, frozen=True):
     """What a part of the store takes.
 
     Attributes:
@@ -186,8 +171,7 @@ class Share:
     shared: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(Struct, frozen=True):
     """What the store takes, in bytes; each piece of content counted once.
 
     Attributes:
@@ -207,8 +191,7 @@ class Usage:
     repositories: tuple[Share, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Pull:
+class Pull(Struct, frozen=True):
     """An image that somebody asked for.
 
     Attributes:
@@ -232,8 +215,7 @@ class Pull:
     platforms: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class UpstreamState:
+class UpstreamState(Struct, frozen=True):
     """An upstream and how it is.
 
     Attributes:
@@ -259,22 +241,19 @@ class UpstreamState:
     readers: str = "all"
 
 
-@dataclass(frozen=True, slots=True)
-class Upstreams:
+class Upstreams(Struct, frozen=True):
     """The upstreams, sorted by host."""
 
     upstreams: tuple[UpstreamState, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(Struct, frozen=True):
     """Which upstream to ask how it is; every one where no host is named."""
 
     host: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Sighting:
+class Sighting(Struct, frozen=True):
     """A request for a canary.
 
     Attributes:
@@ -298,8 +277,7 @@ class Sighting:
     tls: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Sightings:
+class Sightings(Struct, frozen=True):
     """The requests for the canary of one nonce, oldest first."""
 
     seen: tuple[Sighting, ...] = ()

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlencode
 
-from lreg.admin.codec import event_from_json, from_json, to_json
+from lreg.admin.codec import decode, decode_event, encode
 from lreg.admin.events import End, Event
 from lreg.admin.values import (
     PREFIX,
@@ -31,11 +30,12 @@ from lreg.admin.values import (
     WantedImages,
 )
 from lreg.client.connection import Ask
-from lreg.client.listing import read_object
 from lreg.errors import EndpointUnknown, TransferBroken, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
+
+    from msgspec import Struct
 
     from lreg.client.connection import Connection
     from lreg.client.registry import Registry
@@ -142,7 +142,7 @@ class Admin:
         """Return what was pulled in the last so many seconds, oldest first."""
         ask = self._ask("GET", f"pulls?{urlencode({'since': f'{seconds:.3f}'})}", "reading pulls")
         async with self._connection.answer(ask) as response:
-            return [_parse(Pull, line, ask.what) async for line in _lines(response)]
+            return [_decoded(Pull, line, ask.what) async for line in _lines(response)]
 
     async def upstreams(self) -> tuple[UpstreamState, ...]:
         """Return how the upstreams were when they were last asked for something."""
@@ -158,7 +158,7 @@ class Admin:
         async with self._connection.answer(self._ask("GET", f"{path}{query}", what)) as response:
             return await _read(kind, response, what)
 
-    async def _post(self, kind: type[T], path: str, value: object, what: str) -> T:
+    async def _post(self, kind: type[T], path: str, value: Struct, what: str) -> T:
         async with self._connection.answer(self._post_ask(path, value, what)) as response:
             return await _read(kind, response, what)
 
@@ -169,14 +169,14 @@ class Admin:
             method, f"{PREFIX}/{path}", what, headers=headers, body=body, missing=EndpointUnknown
         )
 
-    def _post_ask(self, path: str, value: object, what: str) -> Ask:
-        return self._ask("POST", path, what, json.dumps(to_json(value)).encode())
+    def _post_ask(self, path: str, value: Struct, what: str) -> Ask:
+        return self._ask("POST", path, what, encode(value))
 
     async def _stream(self, ask: Ask) -> AsyncGenerator[Event, None]:
         async with self._connection.answer(ask) as response:
             async for line in _lines(response):
                 try:
-                    event = event_from_json(json.loads(line))
+                    event = decode_event(line)
                 except ValueError as error:
                     raise _strange(ask.what, str(error)) from error
                 yield event
@@ -198,21 +198,12 @@ async def _lines(response: Response) -> AsyncGenerator[bytes, None]:
 
 
 async def _read(kind: type[T], response: Response, what: str) -> T:
-    fields = await read_object(response, what, _MAX_ANSWER)
-    return _decoded(kind, fields, what)
+    return _decoded(kind, await response.read(_MAX_ANSWER), what)
 
 
-def _parse(kind: type[T], line: bytes, what: str) -> T:
+def _decoded(kind: type[T], raw: bytes, what: str) -> T:
     try:
-        fields: Any = json.loads(line)
-    except ValueError as error:
-        raise _strange(what, str(error)) from error
-    return _decoded(kind, fields, what)
-
-
-def _decoded(kind: type[T], fields: object, what: str) -> T:
-    try:
-        return from_json(kind, fields)
+        return decode(kind, raw)
     except ValueError as error:
         raise _strange(what, str(error)) from error
 

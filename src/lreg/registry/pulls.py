@@ -12,7 +12,7 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from lreg.admin.codec import from_json, to_json
+from lreg.admin.codec import decode, to_json
 from lreg.admin.values import Pull
 from lreg.oci.reference import Tag
 from lreg.upstream.names import namespace_of
@@ -165,7 +165,7 @@ class Pulls:
                 continue
             for line in text.splitlines():
                 try:
-                    pull = from_json(Pull, json.loads(line))
+                    pull = decode(Pull, line)
                 except ValueError:
                     continue
                 if pull.time > moment:

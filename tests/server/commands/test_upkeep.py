@@ -178,11 +178,11 @@ def test_not_an_lreg(lreg_on_distribution: Lreg, arguments: tuple[str, ...]) -> 
     ("path", "body", "says"),
     [
         ("pin", b"", "no JSON object of this call"),
-        ("pin", b"[]", "[] is not an object"),
-        ("cache", b"{}", "'images' is missing"),
-        ("cache", b'{"images": [{"image": 1}]}', "'image' is not of type str"),
+        ("pin", b"[]", "Expected `object`, got `array`"),
+        ("cache", b"{}", "missing required field `images`"),
+        ("cache", b'{"images": [{"image": 1}]}', "got `int` - at `$.images[0].image`"),
         ("cache", b'{"images": [], "jobs": 0}', "0 images at a time"),
-        ("override", b'{"image": "a:1", "until": NaN}', "NaN is no number"),
+        ("override", b'{"image": "a:1", "until": NaN}', "JSON is malformed"),
     ],
 )
 def test_malformed_call(lreg_here: Lreg, path: str, body: bytes, says: str) -> None:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from lreg.admin.codec import from_json, to_json
+from lreg.admin.codec import decode, encode
 from lreg.errors import BadRequest
 from lreg.registry import responses
 from lreg.registry.http.messages import Response
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Coroutine
+
+    from msgspec import Struct
 
     from lreg.registry.http.messages import Request
 
@@ -29,22 +30,17 @@ async def read(request: Request, kind: type[T]) -> T:
     """Return the value of that kind in the request's body; raise BadRequest."""
     raw = await request.body.read(_MAX_BODY)
     try:
-        return from_json(kind, json.loads(raw, parse_constant=_no_number))
-    except (ValueError, RecursionError) as error:
+        return decode(kind, raw)
+    except ValueError as error:
         raise BadRequest(f"the body is no JSON object of this call: {error}") from None
 
 
-def _no_number(text: str) -> None:
-    # Python reads them, RFC 8259 does not know them.
-    raise ValueError(f"{text} is no number")
-
-
-def write(value: object) -> Response:
+def write(value: Struct) -> Response:
     """Return the response that says `value`."""
-    return responses.json_body(to_json(value), _FRESH)
+    return Response(200, {"Content-Type": responses.JSON, **_FRESH}, (encode(value),))
 
 
-def later(work: Callable[[], Coroutine[Any, Any, object]]) -> Response:
+def later(work: Callable[[], Coroutine[Any, Any, Struct]]) -> Response:
     """Return the response that says what `work` returns, once that is known.
 
     The head goes out at once, so `work` may raise nothing that the client should hear of.
@@ -57,12 +53,12 @@ def streamed(pieces: AsyncGenerator[bytes, None], content_type: str = JSON_LINES
     return Response(200, {"Content-Type": content_type, **_FRESH}, (pieces,))
 
 
-def line(value: object) -> bytes:
+def line(value: Struct) -> bytes:
     """Return `value` as one line of JSON."""
-    return json.dumps(to_json(value), separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
+    return encode(value) + b"\n"
 
 
-async def _waited(work: Callable[[], Coroutine[Any, Any, object]]) -> AsyncGenerator[bytes, None]:
+async def _waited(work: Callable[[], Coroutine[Any, Any, Struct]]) -> AsyncGenerator[bytes, None]:
     task = asyncio.ensure_future(work())
     try:
         while not (await asyncio.wait({task}, timeout=PULSE))[0]:
