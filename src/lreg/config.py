@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from lreg.errors import UsageError
+from lreg.home import home
 from lreg.kinds import (
     DURATION,
     JOBS,
@@ -46,7 +47,7 @@ def _is_root() -> bool:
 def _base_folder(variable: str, otherwise: str) -> Path:
     # XDG Base Directory Specification: a relative path is to be ignored.
     named = os.environ.get(variable, "")
-    return Path(named) if os.path.isabs(named) else Path.home() / otherwise
+    return Path(named) if os.path.isabs(named) else home() / otherwise
 
 
 def default_store() -> Path:

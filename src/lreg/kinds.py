@@ -141,7 +141,10 @@ def _host(host: str, text: str) -> str:
 def _path(text: str, folder: Path) -> Path:
     if not text or "\0" in text:
         raise UsageError("a path is needed")
-    return Path(os.path.normpath(folder / Path(text).expanduser()))
+    try:
+        return Path(os.path.normpath(folder / Path(text).expanduser()))
+    except RuntimeError:
+        raise UsageError(f"{text!r}: there is no such home folder") from None
 
 
 def _switch(text: str, _: Path) -> bool:

@@ -180,6 +180,21 @@ def test_the_usual_places(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
     assert default_file() == Path("/xdg/lreg/lreg.toml")
 
 
+def test_who_has_no_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user without a home folder, in a container say, is served as others are."""
+
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", homeless)
+    monkeypatch.setattr("os.geteuid", lambda: 4242)
+    for name in ("XDG_DATA_HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    assert load(None, None, {}).config.store == Path("/.local/share/lreg")
+    with pytest.raises(UsageError, match="--store: '~nobody-here/x': there is no such home"):
+        load({"store": "~nobody-here/x"}, None, {})
+
+
 def test_the_usual_file_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Without --config the user's own lreg.toml counts."""
     monkeypatch.setattr("os.geteuid", lambda: 1000)

@@ -15,6 +15,7 @@ import click
 
 from lreg.cli.options.settings import as_flags, with_settings
 from lreg.errors import LregError
+from lreg.home import home
 
 if TYPE_CHECKING:
     from lreg.config import Loaded
@@ -107,8 +108,8 @@ def _program() -> list[str]:
 def _unit_path(*, user: bool) -> Path:
     if not user:
         return _SYSTEM_FOLDER / _UNIT
-    home = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
-    return Path(home) / "systemd" / "user" / _UNIT
+    folder = os.environ.get("XDG_CONFIG_HOME") or home() / ".config"
+    return Path(folder) / "systemd" / "user" / _UNIT
 
 
 def _systemctl(*arguments: str, user: bool) -> None:

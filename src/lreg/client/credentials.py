@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from lreg.errors import LregError, UsageError
+from lreg.home import home
 from lreg.oci.reference import DOCKER_HUB, DOCKER_HUB_ALIASES
 
 if TYPE_CHECKING:
@@ -100,13 +101,13 @@ def config_files(environment: Mapping[str, str]) -> list[Path]:
     """Return the credential files in the order in which they count; they need not exist."""
     if named := environment.get("REGISTRY_AUTH_FILE"):
         return [Path(named)]
-    home = Path(environment.get("HOME") or Path.home())
+    own = Path(environment.get("HOME") or home())
     files = []
     if runtime := environment.get("XDG_RUNTIME_DIR"):
         files.append(Path(runtime) / "containers/auth.json")
-    config = Path(environment.get("XDG_CONFIG_HOME") or home / ".config")
+    config = Path(environment.get("XDG_CONFIG_HOME") or own / ".config")
     files.append(config / "containers/auth.json")
-    files.append(Path(environment.get("DOCKER_CONFIG") or home / ".docker") / "config.json")
+    files.append(Path(environment.get("DOCKER_CONFIG") or own / ".docker") / "config.json")
     return files
 
 

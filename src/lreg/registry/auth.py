@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import binascii
 import hashlib
 import hmac
 import json
 import logging
 import os
+import re
 import secrets
 import time
 from typing import TYPE_CHECKING
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 TOKEN_USER = "lreg"  # noqa: S105 - a user name
+# crypt(5): the cost, 22 characters of salt and 31 of hash.
+_BCRYPT = re.compile(r"\$2[aby]\$\d\d\$[./0-9A-Za-z]{53}", re.ASCII)
 _LIFETIME = 300
 # Checking a bcrypt hash takes a tenth of a second by design: a right answer is remembered for a
 # while, as its SHA-256, never the password.
@@ -65,7 +67,7 @@ class Accounts:
         """
         try:
             user, colon, password = base64.b64decode(basic, validate=True).decode().partition(":")
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:
             raise Unauthorized("the Authorization header is not well-formed Basic") from None
         if not user and not password:
             return None
@@ -110,12 +112,14 @@ class Accounts:
             lines = self._htpasswd.read_text().splitlines()
         except OSError as error:
             raise UsageError(f"{self._htpasswd}: {error.strerror}") from None
+        except UnicodeDecodeError:
+            raise UsageError(f"{self._htpasswd}: not text: make it with `htpasswd -B`") from None
         users = {}
         for number, line in enumerate(lines, 1):
             user, _, hashed = line.strip().partition(":")
             if not user or user.startswith("#"):
                 continue
-            if not hashed.startswith(("$2a$", "$2b$", "$2y$")):
+            if not _BCRYPT.fullmatch(hashed):
                 raise UsageError(
                     f"{self._htpasswd}:{number}: not a bcrypt hash: make it with `htpasswd -B`"
                 )

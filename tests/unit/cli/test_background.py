@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -113,6 +114,22 @@ def test_not_running(lreg: Shell) -> None:
     assert json.loads(lreg("status", "--json").out)["running"] is False
     assert lreg("stop").code == 0
     assert lreg("address").err.endswith("`lreg start` one\n")
+
+
+def test_started_by_several_at_once(lreg: Shell) -> None:
+    """One of them starts it; each of the others is told why not, and nobody what others hear."""
+    with ThreadPoolExecutor() as threads:
+        started = list(threads.map(lambda _: lreg("start", "--listen", "127.0.0.1:0"), range(4)))
+    (won,) = (said for said in started if said.code == 0)
+    assert won.err == ""
+    for said in started:
+        if said is not won:
+            assert said.code == 2
+            assert "another lreg serves" in said.err or "it runs already" in said.err
+            assert len(said.err.splitlines()) == 1
+    assert sorted(path.name for path in running.run_folder(lreg.store).iterdir()) == [
+        *("lock", "log", "serve.json", "stderr"),
+    ]
 
 
 def test_started_twice(lreg: Shell) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from lreg.errors import LregError
+from lreg.home import home
 
 VARIABLE = "DOCKER_HOST"
 _SOCKET = "unix:///var/run/docker.sock"
@@ -133,7 +134,7 @@ class _UnixConnection(http.client.HTTPConnection):
 
 def _configuration() -> Path:
     """Return the folder of Docker's client."""
-    return Path(os.environ.get("DOCKER_CONFIG") or Path("~/.docker").expanduser())
+    return Path(os.environ.get("DOCKER_CONFIG") or home() / ".docker")
 
 
 def _context() -> DockerHost | None:
