@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
 
 # How long an example takes is the machine's affair.
 settings.register_profile("lreg", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("lreg")
+# `make test` tries a hundred of each.
+settings.register_profile("quick", parent=settings.get_profile("lreg"), max_examples=25)
+settings.load_profile("quick" if os.environ.get("QUICK") == "true" else "lreg")
 
 MISSING = pytest.StashKey[dict[str, str]]()
 
@@ -53,11 +56,12 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes long."""
 
-    def place(item: pytest.Item) -> int:
-        folder = item.path.parent.relative_to(Path(__file__).parent)
-        return next((at for at, long in enumerate(LONG) if folder.is_relative_to(long)), len(LONG))
+    @cache
+    def place(folder: Path) -> int:
+        inside = folder.relative_to(Path(__file__).parent)
+        return next((at for at, long in enumerate(LONG) if inside.is_relative_to(long)), len(LONG))
 
-    items.sort(key=place)
+    items.sort(key=lambda item: place(item.path.parent))
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

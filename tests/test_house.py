@@ -7,6 +7,7 @@ import importlib
 import pkgutil
 import re
 import sys
+from functools import cache
 from importlib.metadata import requires
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from lreg import errors
 from lreg.cli import COMMANDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 PACKAGE = Path(lreg.__file__).parent
 
@@ -74,16 +75,24 @@ INTERNAL = {
 }
 
 
-def _modules() -> Iterator[tuple[str, ast.Module]]:
+@cache
+def _modules() -> Sequence[tuple[str, ast.Module]]:
+    found = []
     for path in sorted(PACKAGE.rglob("*.py")):
         parts = ["lreg", *path.relative_to(PACKAGE).with_suffix("").parts]
         if parts[-1] == "__init__":
             parts.pop()
-        yield ".".join(parts), ast.parse(path.read_text())
+        found.append((".".join(parts), ast.parse(path.read_text())))
+    return found
 
 
-def _imports(tree: ast.Module) -> Iterator[str]:
-    """Yield what a module imports: at its top, in functions, for type checking only."""
+@cache
+def _imports(tree: ast.Module) -> Sequence[str]:
+    """Return what a module imports: at its top, in functions, for type checking only."""
+    return list(_imported(tree))
+
+
+def _imported(tree: ast.Module) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)

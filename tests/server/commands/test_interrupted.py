@@ -10,6 +10,7 @@ import subprocess
 import sys
 import termios
 import time
+from functools import cache
 from typing import IO, TYPE_CHECKING
 
 import pytest
@@ -22,9 +23,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.server.commands.conftest import Lreg
+    from tests.support.images import Image
     from tests.support.wire import Wire
 
-LARGE = {"large": noise(4 << 20, "large")}
 # Much longer than it takes, much shorter than for ever.
 SOON = 20
 
@@ -80,9 +81,15 @@ def has_socket(pid: int) -> bool:
 @pytest.fixture
 def large(wire_here: Wire, repository: str) -> str:
     """An image that no pipe holds, neither its content nor the names of its files."""
-    names = {f"{'folder/' * 30}{number}": b"" for number in range(1000)}
-    wire_here.push(repository, image(LARGE, names), "v1")
+    wire_here.push(repository, made(), "v1")
     return f"{repository}:v1"
+
+
+@cache
+def made() -> Image:
+    """Return that image."""
+    names = {f"{'folder/' * 30}{number}": b"" for number in range(1000)}
+    return image({"large": noise(4 << 20, "large")}, names)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import tarfile
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -46,7 +47,7 @@ def named(*contents: Content, name: object = "mine/app:1", **more: object) -> di
 def refused(data: bytes) -> str:
     """Return what is said of a bundle that can't be read."""
     with pytest.raises(LregError) as caught:
-        read_bundle([data])
+        read_bundle(iter(partial(io.BytesIO(data).read, 1 << 16), b""))
     return str(caught.value)
 
 

@@ -18,7 +18,7 @@ from tests.unit.node.keeping import assert_kept
 from tests.unit.node.nodes import apply, survey, undo
 
 PLAN = NodePlan(registry=RegistryAddress.parse("10.0.0.1:5000"), upstreams=("docker.io",))
-SOME = settings(max_examples=60, deadline=None)
+SOME = settings(max_examples=min(60, settings().max_examples))
 
 
 def tried(runtime: str, path: str, text: str, form: Merge) -> dict[str, Any]:

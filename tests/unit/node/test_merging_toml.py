@@ -123,7 +123,7 @@ def test_a_list_on_several_lines() -> None:
     assert after == 'l = [\n "lreg",\n "x", # first\n # second\n "y"\n]\n'
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=min(60, settings().max_examples))
 @given(people.config_toml() | people.registries_conf() | people.hosts_toml())
 def test_all_is_found(text: str) -> None:
     """Every setting of a document is found, with its value, and nothing else is."""

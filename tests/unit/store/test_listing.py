@@ -33,10 +33,11 @@ def layout() -> Iterator[Layout]:
             os.makedirs(made.repository(f"org{number % 10}/app{number}").layers)
         tags = made.repository("org0/app0").tags
         os.makedirs(tags)
-        for number in range(TAGS):
-            os.makedirs(f"{tags}/v{number}/current")
-            with open(f"{tags}/v{number}/current/link", "w", encoding="ascii") as file:
-                file.write("sha256:")
+        os.makedirs(f"{tags}/v0/current")
+        with open(f"{tags}/v0/current/link", "w", encoding="ascii") as file:
+            file.write("sha256:")
+        for number in range(1, TAGS):
+            os.symlink("v0", f"{tags}/v{number}")
         time.sleep(0.1)  # until the times of the folders can be trusted
         yield made
 
