@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lreg.errors import LregError, UsageError
+from lreg.images.whole import whole_file
 from lreg.oci.digest import Digest
 from lreg.oci.platform import Platform
 from lreg.oci.reference import Reference, RepositoryName, Tag, is_host
@@ -77,7 +78,8 @@ def write(path: Path, images: Iterable[Locked]) -> None:
     else:
         text = "".join([_HEAD, *map(_toml, tables)])
     try:
-        path.write_text(text)
+        with whole_file(path) as file:
+            file.write(text.encode())
     except OSError as error:
         raise UsageError(f"{path} can't be written: {error.strerror}") from None
 

@@ -16,9 +16,15 @@ if TYPE_CHECKING:
 def whole_file(path: Path) -> Iterator[BinaryIO]:
     """Give a file to write to; at the end it stands at `path`, if nothing went wrong.
 
+    A pipe, or a device such as /dev/null, is written to as it is.
+
     Raises:
         OSError: it can't be written; says which file.
     """
+    if path.exists() and not path.is_file():
+        with path.open("wb") as file:
+            yield file
+        return
     # Who else writes the same file at the same time has a part of his own.
     part = path.with_name(f"{path.name}.{threading.get_native_id()}.part")
     try:

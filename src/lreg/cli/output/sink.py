@@ -27,7 +27,8 @@ def write_to(output: str, write: Callable[[BinaryIO], object]) -> None:
         OSError: the file can't be written.
     """
     if output != "-":
-        _replace(Path(output), write)
+        with whole_file(Path(output)) as file:
+            write(file)
         return
     with standard_output() as stdout:
         if stdout.isatty():
@@ -48,12 +49,3 @@ def standard_output() -> Iterator[BinaryIO]:
         raise UsageError("stdout is closed, where this was to go")
     with open(sys.stdout.fileno(), "wb", closefd=False) as file:
         yield file
-
-
-def _replace(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    if path.exists() and not path.is_file():  # a pipe, or /dev/null
-        with path.open("wb") as file:
-            write(file)
-        return
-    with whole_file(path) as file:
-        write(file)
