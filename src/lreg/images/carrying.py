@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from lreg.errors import UsageError
 from lreg.images.tars import write_end, write_member
 from lreg.oci import mediatypes
+from lreg.oci.encoding import json_bytes
 from lreg.oci.manifest import MAX_MANIFEST_SIZE
 from lreg.oci.platform import Platform
 from lreg.oci.reference import Reference
@@ -107,10 +108,10 @@ def carried_files(
     if not left_out:
         yield _file("manifest.json", json_bytes(_docker_images(images, manifests)))
     for manifest in manifests.values():
-        yield _file(_path(manifest.digest), manifest.raw)
+        yield _file(blob_path(manifest.digest), manifest.raw)
     for blob in blobs.values():
         if blob.digest not in left_out:
-            yield CarriedFile(_path(blob.digest), blob.size, read(blob))
+            yield CarriedFile(blob_path(blob.digest), blob.size, read(blob))
 
 
 def _check(count: int, index: int, manifests: int) -> None:
@@ -138,7 +139,8 @@ def _file(name: str, data: bytes) -> CarriedFile:
     return CarriedFile(name, len(data), [data])
 
 
-def _path(digest: Digest) -> str:
+def blob_path(digest: Digest) -> str:
+    """Return where a blob or manifest lies in a layout (image-layout.md, "Blobs")."""
     return f"blobs/{digest.algorithm}/{digest.hex}"
 
 
@@ -188,9 +190,9 @@ def _docker_images(
         if chosen and chosen.config and chosen.config.media_type in mediatypes.IMAGE_CONFIGS:
             listed.append(
                 {
-                    "Config": _path(chosen.config.digest),
+                    "Config": blob_path(chosen.config.digest),
                     "RepoTags": [name for name in image.names if "@" not in name],
-                    "Layers": [_path(layer.digest) for layer in chosen.layers],
+                    "Layers": [blob_path(layer.digest) for layer in chosen.layers],
                 }
             )
     return listed
@@ -203,8 +205,3 @@ def _for_here(root: Manifest, manifests: Mapping[Digest, Manifest]) -> Manifest 
     children = [child for child in root.children if child.platform and child.digest in manifests]
     fitting = [child for child in children if child.platform and here.matches(child.platform)]
     return manifests[(fitting or children)[0].digest] if children else None
-
-
-def json_bytes(value: object) -> bytes:
-    """Return JSON, the same for the same value."""
-    return json.dumps(value, separators=(",", ":"), sort_keys=True).encode()

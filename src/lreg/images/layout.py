@@ -6,9 +6,10 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from lreg.errors import RegistryError, UsageError
-from lreg.images.carrying import INDEX, REF_NAME, json_bytes
+from lreg.images.carrying import INDEX, REF_NAME
 from lreg.images.whole import whole_file
 from lreg.locks import alone
+from lreg.oci.encoding import json_bytes
 from lreg.oci.manifest import MAX_MANIFEST_SIZE, Manifest
 
 if TYPE_CHECKING:

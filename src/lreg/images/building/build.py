@@ -5,7 +5,6 @@ The same digest everywhere needs the same zlib; the digests of the tars (the dif
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -14,6 +13,7 @@ from lreg.images.building.layers import BuiltLayer
 from lreg.oci import mediatypes
 from lreg.oci.descriptor import Descriptor
 from lreg.oci.digest import Digest
+from lreg.oci.encoding import json_bytes
 from lreg.oci.manifest import Manifest
 
 if TYPE_CHECKING:
@@ -138,4 +138,4 @@ def source_date_epoch(environ: Mapping[str, str]) -> int:
 def write_manifest(media_type: str, **fields: object) -> Manifest:
     """Return the manifest with these fields, the same bytes for the same fields."""
     named = {"mediaType": media_type, "schemaVersion": 2, **fields}
-    return Manifest.parse(json.dumps(named, separators=(",", ":"), sort_keys=True).encode())
+    return Manifest.parse(json_bytes(named))

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from lreg.errors import UsageError
+from lreg.oci.encoding import json_bytes
 from lreg.oci.platform import Platform
 
 if TYPE_CHECKING:
@@ -106,4 +107,4 @@ class ImageConfig:
         }
         if self.platform.variant:
             fields["variant"] = self.platform.variant
-        return json.dumps(fields, separators=(",", ":"), sort_keys=True).encode()
+        return json_bytes(fields)
