@@ -56,13 +56,11 @@ def builder_here() -> Builder | None:
     """Return the first builder that this machine has, besides lreg; None where it has none."""
     if shutil.which("buildah"):
         return Builder.BUILDAH
-    if shutil.which("buildctl") and (os.environ.get("BUILDKIT_HOST") or _has_buildkit()):
+    if shutil.which("buildctl") and (
+        os.environ.get("BUILDKIT_HOST") or os.path.exists(_BUILDKIT_SOCKET)
+    ):
         return Builder.BUILDKIT
     return Builder.DOCKER if shutil.which("docker") else None
-
-
-def _has_buildkit() -> bool:
-    return os.path.exists(_BUILDKIT_SOCKET)
 
 
 @contextmanager

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lreg.errors import LregError, UsageError
+from lreg.errors import UsageError
+from lreg.images.building.objects import read_object
 from lreg.oci.platform import Platform
 from lreg.oci.reference import Reference
 
@@ -52,22 +52,10 @@ class ImageSource:
         Raises:
             UsageError: it can't be read, or says something that has no meaning here.
         """
-        path = folder / "image.json"
-        try:
-            fields = json.loads(path.read_bytes())
-        except OSError as error:
-            raise UsageError(f"{path} can't be read: {error.strerror}") from error
-        except ValueError as error:
-            raise UsageError(f"{path} is not JSON: {error}") from error
-        try:
-            return cls._parse(folder, fields)
-        except LregError as error:
-            raise UsageError(f"{path}: {error}") from error
+        return read_object(folder / "image.json", lambda fields: cls._parse(folder, fields))
 
     @classmethod
-    def _parse(cls, folder: Path, fields: object) -> ImageSource:
-        if not isinstance(fields, dict):
-            raise UsageError("the whole must be one JSON object")
+    def _parse(cls, folder: Path, fields: dict[str, Any]) -> ImageSource:
         if unknown := sorted(fields.keys() - _KEYS):
             raise UsageError(f"unknown key {unknown[0]!r}: use {', '.join(sorted(_KEYS))}")
         roots = fields.get("roots")

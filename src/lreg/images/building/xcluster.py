@@ -6,7 +6,6 @@ manifest of which name, the labels `version`, `os` and `arch`, and `app.exec` ha
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from lreg.images.building.build import Part
 from lreg.images.building.config import ImageConfig
 from lreg.images.building.draft import Draft
 from lreg.images.building.layers import write_layer
+from lreg.images.building.objects import read_object
 from lreg.images.building.root import Root
 from lreg.images.building.unpacking import unpack
 from lreg.images.contents.unpacking import Plain
@@ -55,20 +55,10 @@ class Overlay:
         Raises:
             UsageError: it can't be read, or lacks something.
         """
-        try:
-            fields = json.loads(path.read_bytes())
-            return cls._parse(fields)
-        except OSError as error:
-            raise UsageError(f"{path} can't be read: {error.strerror}") from error
-        except ValueError as error:
-            raise UsageError(f"{path} is not JSON: {error}") from error
-        except LregError as error:
-            raise UsageError(f"{path}: {error}") from error
+        return read_object(path, cls._parse)
 
     @classmethod
-    def _parse(cls, fields: object) -> Overlay:
-        if not isinstance(fields, dict):
-            raise UsageError("the whole must be one JSON object")
+    def _parse(cls, fields: dict[str, Any]) -> Overlay:
         labels = _labels(fields.get("labels"))
         if "version" not in labels:
             raise UsageError('it needs {"name": "version", "value": "…"} among its labels')
