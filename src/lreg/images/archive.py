@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 from lreg.errors import LregError, UsageError
 from lreg.images.building.build import write_manifest
-from lreg.images.carrying import CONTAINERD_NAME, REF_NAME
+from lreg.images.carrying import CONTAINERD_NAME, REF_NAME, blob_path
 from lreg.images.members import open_files
+from lreg.images.packings import packing_of
 from lreg.oci import mediatypes
 from lreg.oci.descriptor import Descriptor
 from lreg.oci.digest import Algorithm, Digest
 from lreg.oci.manifest import MAX_MANIFEST_SIZE, Manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from lreg.images.members import Files, Member
@@ -30,11 +31,8 @@ _MAX_DEPTH = 3
 _MAX_SHOWN = 10
 # What tells that a manifest says something of an image, and is none (containerd's).
 _SUBJECT = "io.containerd.manifest.subject"
-# RFC 1952, 2.3.1; RFC 8878, 3.1.1.
-_PACKED = {
-    b"\x1f\x8b": mediatypes.OCI_LAYER_GZIP,
-    b"\x28\xb5\x2f\xfd": mediatypes.OCI_LAYER_ZSTD,
-}
+# Of a layer, by what packed it.
+_MEDIA_TYPES = {"gzip": mediatypes.OCI_LAYER_GZIP, "zstd": mediatypes.OCI_LAYER_ZSTD}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +49,11 @@ class ArchivedImage:
     manifests: tuple[Manifest, ...]
     blobs: tuple[tuple[Descriptor, Member], ...]
     names: tuple[str, ...] = ()
+
+    def reader(self) -> Callable[[Descriptor], Iterator[bytes]]:
+        """Return what gives the bytes of each of its blobs."""
+        holds = {blob.digest: member for blob, member in self.blobs}
+        return lambda blob: holds[blob.digest].pieces()
 
 
 @contextmanager
@@ -179,8 +182,7 @@ class _Layout:
         return all(self._find(child) for child in index.children if child.distributable)
 
     def _find(self, descriptor: Descriptor) -> Member | None:
-        digest = descriptor.digest
-        return self._files.find(f"blobs/{digest.algorithm}/{digest.hex}")
+        return self._files.find(blob_path(descriptor.digest))
 
     def _member(self, descriptor: Descriptor) -> Member:
         digest = descriptor.digest
@@ -291,7 +293,7 @@ def _layer(member: Member) -> Descriptor:
     kind = mediatypes.OCI_LAYER
     for number, piece in enumerate(member.pieces()):
         if number == 0:
-            kind = next((_PACKED[mark] for mark in _PACKED if piece.startswith(mark)), kind)
+            kind = _MEDIA_TYPES.get(packing_of(piece), kind)
         hasher.update(piece)
     return Descriptor(kind, Digest.finished(Algorithm.SHA256, hasher), member.size)
 

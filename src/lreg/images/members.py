@@ -19,7 +19,7 @@ from typing import IO, TYPE_CHECKING, Protocol
 
 from lreg.errors import UsageError
 from lreg.images.contents.unpacking import Plain
-from lreg.images.packings import MARK, is_packed
+from lreg.images.packings import MARK, packing_of
 from lreg.images.tars import tar_headers
 from lreg.images.temporary import keep
 
@@ -135,7 +135,7 @@ def open_tar(file: IO[bytes]) -> Iterator[Files]:
         LregError: there is no room for that file.
         as `open_files`.
     """
-    is_plain = file.seekable() and not is_packed(_begin(file))
+    is_plain = file.seekable() and not packing_of(_begin(file))
     if is_plain:
         yield _Tar(file)
         return

@@ -51,15 +51,13 @@ def unpacker(begin: bytes, packed: Readable) -> Unpacker | None:
         begin: its first MARK bytes.
         packed: all of it.
     """
-    for mark, make in _PACKINGS.items():
-        if begin.startswith(mark):
-            return make(packed)
-    return None
+    name = packing_of(begin)
+    return _UNPACKERS[name](packed) if name else None
 
 
-def is_packed(begin: bytes) -> bool:
-    """Return whether what begins so is packed in a known way."""
-    return begin.startswith(tuple(_PACKINGS))
+def packing_of(begin: bytes) -> str:
+    """Return what packed something that begins so: gzip, zstd, xz or bzip2; "" for none of them."""
+    return next((name for mark, name in _MARKS.items() if begin.startswith(mark)), "")
 
 
 def _gzip(packed: Readable) -> Unpacker:
@@ -86,9 +84,10 @@ def _bzip2(packed: Readable) -> Unpacker:
 
 
 # RFC 1952, 2.3.1; RFC 8878, 3.1.1; the .xz file format, 2.1.1.1; bzip2 has no specification.
-_PACKINGS: Mapping[bytes, Callable[[Readable], Unpacker]] = {
-    b"\x1f\x8b": _gzip,
-    b"\x28\xb5\x2f\xfd": _zstd,
-    b"\xfd7zXZ": _xz,
-    b"BZh": _bzip2,
+_MARKS = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"\xfd7zXZ": "xz", b"BZh": "bzip2"}
+_UNPACKERS: Mapping[str, Callable[[Readable], Unpacker]] = {
+    "gzip": _gzip,
+    "zstd": _zstd,
+    "xz": _xz,
+    "bzip2": _bzip2,
 }

@@ -48,8 +48,7 @@ def _held(image: str, where: Where, stack: ExitStack) -> Layers:
     # Of an index engines give away what is for one platform.
     platform = where.platform or Platform.here()
     _, (archived,) = stack.enter_context(held_images(image, where.engine, platform))
-    holds = {blob.digest: member for blob, member in archived.blobs}
-    return Layers(archived.manifests[-1].layers, lambda layer: holds[layer.digest].pieces())
+    return Layers(archived.manifests[-1].layers, archived.reader())
 
 
 async def _look(images: tuple[str, ...], where: Where, work: Callable[..., T]) -> T:

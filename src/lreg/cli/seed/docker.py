@@ -25,7 +25,6 @@ def load(archive: Path, tag: str) -> None:
     """
     name = str(Reference.parse(tag).familiar())
     with open_archive(archive) as image:
-        holds = {blob.digest: member for blob, member in image.blobs}
         carried = Carried((name,), image.manifests)
-        files = carried_files((carried,), lambda blob: holds[blob.digest].pieces())
+        files = carried_files((carried,), image.reader())
         engine("docker").load(lambda target: write_tar(files, target))
