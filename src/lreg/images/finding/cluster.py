@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from shutil import which
 from typing import TYPE_CHECKING
 
 from lreg.errors import LregError
 from lreg.images.finding.found import Findings
 from lreg.images.finding.manifests import Manifests
-from lreg.images.finding.programs import output_of, program
+from lreg.images.finding.programs import output_of
 from lreg.images.finding.trees import of_plain
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def find(cluster: Cluster) -> Findings:
     Raises:
         LregError: there is no kubectl, or it can't reach the cluster.
     """
-    kubectl = program("kubectl")
+    kubectl = which("kubectl")
     if kubectl is None:
         raise LregError("a cluster is asked by kubectl, and there is none: install it")
     argv = [kubectl, "get", _KINDS, "--all-namespaces", "--output=json"]

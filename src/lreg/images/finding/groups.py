@@ -6,12 +6,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from lreg.images.finding.names import as_image, is_template, joined
-from lreg.images.finding.trees import Text
+from lreg.images.finding.trees import mapping_at, text_at
 from lreg.oci.reference import is_host
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from lreg.images.finding.trees import Tree
     from lreg.oci.reference import Reference
 
@@ -40,11 +38,10 @@ class Defaults:
     hub: str = ""
     tag: str = ""
 
-    def within(self, fields: Mapping[str, Tree]) -> Defaults:
+    def within(self, fields: dict[str, Tree]) -> Defaults:
         """Return them as they are inside of a mapping."""
         found = self
-        around = fields.get("global")
-        for one in (around if isinstance(around, dict) else {}, fields):
+        for one in (mapping_at(fields, "global"), fields):
             if (hub := _text(one, "hub")) and (tag := _text(one, "tag")):
                 found = replace(found, hub=hub, tag=tag)
             if self.values and (registry := _text(one, "imageRegistry")):
@@ -70,7 +67,7 @@ class Group:
     certain: bool
 
 
-def group_in(fields: Mapping[str, Tree], key: str, defaults: Defaults) -> Group | None:
+def group_in(fields: dict[str, Tree], key: str, defaults: Defaults) -> Group | None:
     """Return the image that the fields of a mapping make together, None where they make none.
 
     Args:
@@ -79,8 +76,8 @@ def group_in(fields: Mapping[str, Tree], key: str, defaults: Defaults) -> Group 
         defaults: what lies around it.
     """
     name_key = _name_key(fields, key, defaults)
-    name = fields.get(name_key)
-    if not isinstance(name, Text) or not name or is_template(name):
+    name = text_at(fields, name_key)
+    if not name or is_template(name):
         return None
     registry_key, registry = _first(fields, _REGISTRIES)
     tag_key, tag = _first(fields, _TAGS)
@@ -102,7 +99,7 @@ def group_in(fields: Mapping[str, Tree], key: str, defaults: Defaults) -> Group 
     return Group(reference, name.line, frozenset(used - {""}), certain)
 
 
-def _name_key(fields: Mapping[str, Tree], key: str, defaults: Defaults) -> str:
+def _name_key(fields: dict[str, Tree], key: str, defaults: Defaults) -> str:
     """Return the field that has the name of the image that they make, "" where none has."""
     image = _text(fields, "image")
     is_whole = ":" in image or is_host(image.partition("/")[0])
@@ -120,7 +117,7 @@ def _name_key(fields: Mapping[str, Tree], key: str, defaults: Defaults) -> str:
     return "name" if _is_named(fields, key, defaults) else ""
 
 
-def _is_named(fields: Mapping[str, Tree], key: str, defaults: Defaults) -> bool:
+def _is_named(fields: dict[str, Tree], key: str, defaults: Defaults) -> bool:
     """Return whether `name` is that of an image."""
     name = _text(fields, "name")
     if key == "images":
@@ -131,7 +128,7 @@ def _is_named(fields: Mapping[str, Tree], key: str, defaults: Defaults) -> bool:
     return bool(name) and given and key.lower().endswith("image")
 
 
-def with_version(reference: Reference, fields: Mapping[str, Tree]) -> Reference:
+def with_version(reference: Reference, fields: dict[str, Tree]) -> Reference:
     """Return an image with the tag or digest that stands beside it, where it has none itself."""
     if reference.tag or reference.digest:
         return reference
@@ -141,7 +138,7 @@ def with_version(reference: Reference, fields: Mapping[str, Tree]) -> Reference:
     return made or reference
 
 
-def _first(fields: Mapping[str, Tree], keys: tuple[str, ...]) -> tuple[str, str]:
+def _first(fields: dict[str, Tree], keys: tuple[str, ...]) -> tuple[str, str]:
     """Return the first of the keys that says something, and what."""
     for key in keys:
         if (text := _text(fields, key)) and as_image(f"x:{text}" if key in _TAGS else "x"):
@@ -149,6 +146,6 @@ def _first(fields: Mapping[str, Tree], keys: tuple[str, ...]) -> tuple[str, str]
     return "", ""
 
 
-def _text(fields: Mapping[str, Tree], key: str) -> str:
-    value = fields.get(key)
-    return value if isinstance(value, Text) and not is_template(value) else ""
+def _text(fields: dict[str, Tree], key: str) -> str:
+    value = text_at(fields, key)
+    return "" if is_template(value) else value

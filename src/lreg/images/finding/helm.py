@@ -8,6 +8,7 @@ import re
 import tarfile
 import zlib
 from dataclasses import dataclass
+from shutil import which
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from lreg.errors import LregError, UsageError
@@ -16,9 +17,9 @@ from lreg.images.finding.found import Findings, Place
 from lreg.images.finding.groups import Defaults
 from lreg.images.finding.manifests import Manifests
 from lreg.images.finding.names import images_in
-from lreg.images.finding.programs import output_of, program
+from lreg.images.finding.programs import output_of
 from lreg.images.finding.templates import rendered
-from lreg.images.finding.trees import Text, nested, parse
+from lreg.images.finding.trees import Text, mapping_at, nested, parse, text_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -89,7 +90,7 @@ def find(path: Path, values: Values = NO_VALUES) -> Findings:
     Raises:
         LregError: it can't be read.
     """
-    helm = program("helm")
+    helm = which("helm")
     if helm is None:
         return read(path, values)
     argv = [helm, "template", "chart", str(path), "--include-crds"]
@@ -194,18 +195,13 @@ class _Chart:
 
     def called(self, folder: str) -> str:
         """Return the name by which a parent's values mean it."""
-        chart = self._parsed("Chart.yaml")
-        name = chart.get("name") if isinstance(chart, dict) else None
-        return name if isinstance(name, Text) else folder
+        return text_at(self._parsed("Chart.yaml"), "name") or folder
 
     def _values(self, values: Tree, chart: Tree) -> None:
-        around = values.get("global") if isinstance(values, dict) else None
-        registry = around.get("imageRegistry") if isinstance(around, dict) else None
-        version = chart.get("appVersion") if isinstance(chart, dict) else None
         defaults = Defaults(
             values=True,
-            registry=registry if isinstance(registry, Text) else "",
-            version=version if isinstance(version, Text) else "",
+            registry=text_at(mapping_at(values, "global"), "imageRegistry"),
+            version=text_at(chart, "appVersion"),
         )
         file = f"{self.name}/values.yaml"
         Manifests(self.findings, file, defaults).tree(values)

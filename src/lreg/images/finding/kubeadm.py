@@ -5,16 +5,15 @@ from __future__ import annotations
 import re
 import sys
 from dataclasses import replace
+from shutil import which
 from typing import TYPE_CHECKING
 
 from lreg.errors import LregError, UsageError
-from lreg.images.finding.programs import output_of, program
-from lreg.images.finding.trees import Text
+from lreg.images.finding.programs import output_of
+from lreg.images.finding.trees import mapping_at, text_at
 from lreg.oci.reference import Reference, Tag
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from lreg.images.finding.found import Findings, Place
     from lreg.images.finding.trees import Tree
 
@@ -80,7 +79,7 @@ _NESTED = 21
 
 
 def find(
-    version: str, place: Place, findings: Findings, fields: Mapping[str, Tree] | None = None
+    version: str, place: Place, findings: Findings, fields: dict[str, Tree] | None = None
 ) -> None:
     """Add what kubeadm pulls; where only a guess is possible, also that this is so.
 
@@ -96,7 +95,7 @@ def find(
     """
     own = fields or {}
     minor, patch, exact = _parsed(version)
-    registry = _text(own, "imageRepository")
+    registry = text_at(own, "imageRepository")
     newest, parts = _listed(exact, registry) or (_NEWEST, _tabled(minor, patch, exact, registry))
     is_known = minor <= newest
     for reference in parts:
@@ -138,36 +137,26 @@ def _name(reference: Reference) -> str:
     return str(reference.repository).rpartition("/")[2]
 
 
-def _configured(reference: Reference, fields: Mapping[str, Tree]) -> Reference | None:
+def _configured(reference: Reference, fields: dict[str, Tree]) -> Reference | None:
     """Return what a configuration makes of an image of kubeadm's; None: it does without."""
     name = _name(reference)
     match name:
         case "kube-proxy":
-            given = _object(fields, "proxy")
+            given = mapping_at(fields, "proxy")
         case "coredns":
-            given = _object(fields, "dns")
+            given = mapping_at(fields, "dns")
         case "etcd":
-            etcd = _object(fields, "etcd")
+            etcd = mapping_at(fields, "etcd")
             if "external" in etcd:
                 return None
-            given = _object(etcd, "local")
+            given = mapping_at(etcd, "local")
         case _:
             return reference
-    if _text(given, "disabled") == "true":
+    if text_at(given, "disabled") == "true":
         return None
-    registry, tag = _text(given, "imageRepository"), _text(given, "imageTag")
+    registry, tag = text_at(given, "imageRepository"), text_at(given, "imageTag")
     made = replace(reference, tag=Tag.parse(tag)) if tag else reference
     return Reference.parse(f"{registry}/{name}:{made.tag}") if registry else made
-
-
-def _object(fields: Mapping[str, Tree], key: str) -> Mapping[str, Tree]:
-    value = fields.get(key)
-    return value if isinstance(value, dict) else {}
-
-
-def _text(fields: Mapping[str, Tree], key: str) -> str:
-    value = fields.get(key)
-    return value if isinstance(value, Text) else ""
 
 
 def _registry(minor: int, patch: int) -> str:
@@ -180,7 +169,7 @@ def _listed(version: str, registry: str) -> tuple[int, list[Reference]] | None:
     None where there is none, or it can't say. Of versions newer than itself it lists what goes with
     its own.
     """
-    if not (kubeadm := program("kubeadm")):
+    if not (kubeadm := which("kubeadm")):
         return None
     argv = [kubeadm, "config", "images", "list", "--kubernetes-version", version]
     argv += ["--image-repository", registry] if registry else []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from shutil import which
 from typing import TYPE_CHECKING
 
 from lreg.errors import LregError
@@ -12,7 +13,7 @@ from lreg.images.finding.files import is_remote, read_text
 from lreg.images.finding.found import Findings, Found, Place
 from lreg.images.finding.manifests import Manifests
 from lreg.images.finding.names import joined
-from lreg.images.finding.programs import output_of, program
+from lreg.images.finding.programs import output_of
 from lreg.images.finding.trees import Text, documents, parse
 
 if TYPE_CHECKING:
@@ -105,9 +106,9 @@ def find(kustomization: Kustomization) -> Findings:
     if kustomization.fields.get("kind") == "Component":
         # It is a part of others, and can't be built by itself.
         return read(kustomization)
-    if kustomize := program("kustomize"):
+    if kustomize := which("kustomize"):
         argv = [kustomize, "build"]
-    elif kubectl := program("kubectl"):
+    elif kubectl := which("kubectl"):
         argv = [kubectl, "kustomize"]
     else:
         return read(kustomization)

@@ -18,7 +18,7 @@ from lreg.images.finding.names import (
     is_template,
     names_image,
 )
-from lreg.images.finding.trees import Document, Text, Tree, documents, nested
+from lreg.images.finding.trees import Document, Text, Tree, documents, nested, text_at
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -165,8 +165,7 @@ class Manifests:
             self._findings.add(whole, self._place(value.line, there), sure=False)
         elif key == "value":
             # A variable of a container, a parameter: what it is for stands beside it.
-            name = fields.get("name")
-            self._text(value, replace(there, key=name if isinstance(name, Text) else ""))
+            self._text(value, replace(there, key=text_at(fields, "name")))
         elif here.path.lower().endswith("images") and not _ABOUT_IMAGES.search(key):
             # A mapping of images, called by what each is for.
             self._text(value, replace(there, key=here.key))
@@ -188,9 +187,7 @@ class Manifests:
     def _of_rendered(self, fields: dict[str, Tree], here: Here) -> dict[str, Tree]:
         """Say where a chart is named, find what is set as `a.b: c`; return the other fields."""
         if why := controllers.chart_in(fields):
-            chart = fields.get("chart")
-            line = chart.line if isinstance(chart, Text) else 0
-            self._findings.fail(self._place(line, here), why)
+            self._findings.fail(self._place(text_at(fields, "chart").line, here), why)
         values = controllers.set_values(fields)
         self._values_set(values, here)
         return {key: value for key, value in fields.items() if key not in values}

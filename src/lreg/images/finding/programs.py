@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -15,11 +14,6 @@ if TYPE_CHECKING:
 # A program that asks the network for something may wait for ever.
 _PATIENCE = 120.0
 _ERROR = re.compile(r"\berr(?:or)?\b", re.IGNORECASE)
-
-
-def program(name: str) -> str | None:
-    """Return the path of a program, None where there is none of that name."""
-    return shutil.which(name)
 
 
 def output_of(argv: Sequence[str]) -> str:

@@ -176,6 +176,18 @@ def of_plain(value: object) -> Tree:
     return Text(json.dumps(value) if isinstance(value, bool) else str(value))
 
 
+def mapping_at(tree: Tree | None, key: str) -> dict[str, Tree]:
+    """Return the mapping that a mapping has under a key; an empty one where it has none there."""
+    value = tree.get(key) if isinstance(tree, dict) else None
+    return value if isinstance(value, dict) else {}
+
+
+def text_at(tree: Tree | None, key: str) -> Text:
+    """Return the text that a mapping has under a key; "" where it has none there."""
+    value = tree.get(key) if isinstance(tree, dict) else None
+    return value if isinstance(value, Text) else Text("")
+
+
 def nested(values: Mapping[str, Text]) -> dict[str, Tree]:
     """Return values that are set by their ways as the tree that they make together."""
     tree: dict[str, Tree] = {}
