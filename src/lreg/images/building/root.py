@@ -65,11 +65,5 @@ class Root(Tree):
 
     def below(self, path: str) -> Iterator[Entry]:
         """Yield what is in a folder, a folder before its content, in the order of names."""
-        waiting = [self._find(path)]
-        while waiting:
-            node = waiting.pop()
-            if node is None:
-                return
-            if node.entry.path != path:
-                yield node.entry
-            waiting += (node.children[name] for name in sorted(node.children, reverse=True))
+        if node := self._find(path):
+            yield from self._below(node)

@@ -74,10 +74,15 @@ class Tree:
 
     def __iter__(self) -> Iterator[Entry]:
         """Yield every file but the root, a folder before its content, in the order of names."""
-        waiting = [self._root]
+        yield from self._below(self._root)
+
+    @staticmethod
+    def _below(top: _Node) -> Iterator[Entry]:
+        """Yield every file in a folder, as `__iter__`."""
+        waiting = [top]
         while waiting:
             node = waiting.pop()
-            if node is not self._root:
+            if node is not top:
                 yield node.entry
             waiting += (node.children[name] for name in sorted(node.children, reverse=True))
 
