@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lreg.cli.options.access import Access, access_options, platform_option
+from lreg.cli.options.printing import json_option, quiet_option
 from lreg.cli.registries.completing import images
 from lreg.errors import LregError, UsageError
 
@@ -54,8 +55,8 @@ def command() -> None:
 @platform_option("Of an index this image.  [default: this machine's]")
 @click.option("--all-platforms", is_flag=True, help="Of an index every image.")
 @access_options
-@click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@quiet_option
+@json_option
 def create(
     names: tuple[str, ...],
     *,
@@ -152,8 +153,8 @@ def _brought(path: Path) -> dict[Digest, RepositoryName]:
 @command.command(epilog="Example: lreg bundle load site.bundle")
 @click.argument("file", metavar="FILE")
 @access_options
-@click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@quiet_option
+@json_option
 def load(*, file: str, access: Access, quiet: bool, as_json: bool) -> None:
     """Bring all images of a bundle into the registry here, under the names they had.
 

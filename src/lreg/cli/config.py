@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from lreg.cli.options.printing import json_option
 from lreg.cli.options.settings import with_settings
 from lreg.cli.output.text import print_json
 from lreg.config import SETTINGS, Config
@@ -31,7 +32,7 @@ def command() -> None:
 
 @command.command()
 @with_settings()
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def show(loaded: Loaded, *, as_json: bool) -> None:
     """Print every setting, its value and its origin; the text is a valid lreg.toml.
 

@@ -11,6 +11,7 @@ import click
 
 from lreg.cli.carrying.copied import CopyResult, result_json, result_line
 from lreg.cli.options.access import Access, access_options, platform_option
+from lreg.cli.options.printing import quiet_option
 from lreg.cli.output.text import print_json
 from lreg.cli.registries.completing import images
 from lreg.errors import UsageError
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     help="Blobs at a time, 1 to 64.  [default: 4]",
 )
 @access_options
-@click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
+@quiet_option
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def command(
     source: str,

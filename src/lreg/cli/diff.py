@@ -8,6 +8,7 @@ import click
 
 from lreg.cli.looking.entries import as_json as entry_json
 from lreg.cli.looking.entries import looking_options
+from lreg.cli.options.printing import json_option
 from lreg.cli.output.text import print_json, printable
 from lreg.cli.registries.completing import images
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 @click.argument("first", metavar="A", shell_complete=images)
 @click.argument("second", metavar="B", shell_complete=images)
 @looking_options
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 @click.pass_context
 def command(
     ctx: click.Context,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from lreg.cli.options.access import Access, access_options
+from lreg.cli.options.printing import json_option
 from lreg.cli.output.text import human_size, print_json
 from lreg.cli.registries.asking import ask_lreg
 from lreg.cli.registries.completing import images
@@ -13,7 +14,7 @@ from lreg.cli.registries.completing import images
 @click.command(epilog="Example: lreg evict 'quay.io/*'")
 @click.argument("pattern", shell_complete=images)
 @access_options
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def command(pattern: str, *, access: Access, as_json: bool) -> None:
     """Drop the content of the cached images that match PATTERN.
 

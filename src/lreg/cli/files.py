@@ -8,6 +8,7 @@ import click
 
 from lreg.cli.looking.entries import as_json as entry_json
 from lreg.cli.looking.entries import long_line, looking_options
+from lreg.cli.options.printing import json_option
 from lreg.cli.output.text import print_json, printable
 from lreg.cli.registries.completing import images
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 @click.option("--layers", "by_layer", is_flag=True, help="Layer by layer, as each is.")
 @click.option("--long", "-l", "is_long", is_flag=True, help="With modes, owners, sizes and times.")
 @looking_options
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def command(
     image: str,
     *,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lreg.cli.options.printing import json_option
 from lreg.cli.options.sources import look, names_any, source_options
 from lreg.cli.output.text import columns, print_json, printable
 from lreg.errors import UsageError
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 )
 @source_options
 @click.option("--where", is_flag=True, help="Below each image list the places that name it.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def command(
     *,
     sources: Sources,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lreg.cli.options.access import Access, access_options, platform_option
+from lreg.cli.options.printing import json_option
 from lreg.cli.output.text import print_json
 from lreg.cli.registries.completing import images
 from lreg.errors import UsageError
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 @platform_option("Of an index show this image.  [default: this machine's]")
 @access_options
 @click.option("--raw", is_flag=True, help="Print the bytes of the manifest, nothing else.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def command(
     image: str,
     *,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lreg.cli.options.access import Access, access_options, platform_option
+from lreg.cli.options.printing import json_option
 from lreg.cli.output.text import columns, human_size, print_json
 from lreg.cli.registries.completing import images
 from lreg.errors import LregError
@@ -23,7 +24,7 @@ _SHOWN = 80
 @click.argument("image", shell_complete=images)
 @platform_option("Of an index this image.  [default: this machine's]")
 @access_options
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def command(
     image: str,
     *,

@@ -10,6 +10,7 @@ import click
 
 from lreg.admin.codec import to_json
 from lreg.cli.options.access import Access, access_options
+from lreg.cli.options.printing import json_option
 from lreg.cli.output.origins import origin_of
 from lreg.cli.output.text import columns, print_json
 from lreg.cli.registries.completing import repositories
@@ -31,7 +32,7 @@ _PARALLEL = 32
 @click.command(epilog="Example: lreg ls docker.io/")
 @click.argument("prefix", default="", shell_complete=repositories)
 @access_options
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def command(prefix: str, *, access: Access, as_json: bool) -> None:
     """List the repositories that begin with PREFIX, and their tags.
 

@@ -10,6 +10,7 @@ import click
 
 from lreg.admin.codec import to_json
 from lreg.cli.options.access import Access, access_options
+from lreg.cli.options.printing import json_option
 from lreg.cli.options.sources import look, names_any, source_options
 from lreg.cli.output.text import print_json
 from lreg.errors import UsageError
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 )
 @access_options
 @click.option("--names-only", is_flag=True, help="Print nothing but the names.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def command(
     *,
     sources: Sources,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lreg.cli.options.access import Access, access_options
+from lreg.cli.options.printing import json_option
 from lreg.cli.output.text import print_json
 from lreg.cli.registries.asking import ask_lreg
 from lreg.cli.registries.completing import images
@@ -31,7 +32,7 @@ def pin_command(text: str, example: str, *, pinned: bool) -> click.Command:
     )
     @click.argument("image", nargs=-1, required=True, shell_complete=images)
     @access_options
-    @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+    @json_option
     def command(image: tuple[str, ...], *, access: Access, as_json: bool) -> None:
         async def ask(admin: Admin) -> list[str]:
             found = [await admin.pin(pattern, pinned=pinned) for pattern in image]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from lreg.cli.options.access import Access, access_options, platform_option
+from lreg.cli.options.printing import json_option, quiet_option
 from lreg.cli.registries.completing import images
 from lreg.errors import UsageError
 from lreg.images.engines import NAMES
@@ -36,8 +37,8 @@ def pull_options(platform_help: str) -> Callable[[F], F]:
         click.argument("names", metavar="IMAGE...", nargs=-1, required=True, shell_complete=images),
         platform_option(platform_help),
         access_options,
-        click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors."),
-        click.option("--json", "as_json", is_flag=True, help="Print JSON."),
+        quiet_option,
+        json_option,
     )
 
     def decorate(function: F) -> F:

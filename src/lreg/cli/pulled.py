@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lreg.cli.options.access import Access, access_options
+from lreg.cli.options.printing import json_option
 from lreg.cli.output.origins import moment, short
 from lreg.cli.output.text import columns, print_json
 from lreg.cli.registries.asking import ask_lreg
@@ -67,7 +68,7 @@ def _since(_ctx: click.Context, _param: click.Parameter, text: str) -> float:
     help="Write a lock file of it, TOML, or JSON where its name ends so.",
 )
 @access_options
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def command(*, since: float, lock: Path | None, access: Access, as_json: bool) -> None:
     """List the images that were pulled from this registry: by whom, how often, when last.
 

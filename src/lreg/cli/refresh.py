@@ -6,6 +6,7 @@ import click
 
 from lreg.admin.codec import to_json
 from lreg.cli.options.access import Access, access_options
+from lreg.cli.options.printing import json_option
 from lreg.cli.output.text import print_json
 from lreg.cli.registries.asking import ask_lreg
 from lreg.cli.registries.completing import images
@@ -15,7 +16,7 @@ from lreg.errors import Unavailable
 @click.command(epilog="Example: lreg refresh 'docker.io/library/*:latest'")
 @click.argument("pattern", default="", shell_complete=images)
 @access_options
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 @click.pass_context
 def command(ctx: click.Context, pattern: str, *, access: Access, as_json: bool) -> None:
     """Ask upstream now what the cached tags mean that match PATTERN, or all of them.

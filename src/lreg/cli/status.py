@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lreg.cli.options.printing import json_option
 from lreg.cli.options.settings import with_settings
 from lreg.cli.output.text import print_json
 from lreg.cli.registries import running
@@ -22,7 +23,7 @@ _NOT_RUNNING = 3
 
 @click.command()
 @with_settings("store")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 @click.pass_context
 def command(ctx: click.Context, loaded: Loaded, *, as_json: bool) -> None:
     """Say whether the registry runs, where it listens and where the store lies.

@@ -7,6 +7,7 @@ import asyncio
 import click
 
 from lreg.cli.options.access import Access, access_options
+from lreg.cli.options.printing import json_option
 from lreg.cli.output.text import print_json
 from lreg.cli.registries.completing import repositories
 from lreg.errors import UsageError
@@ -15,7 +16,7 @@ from lreg.errors import UsageError
 @click.command(epilog="Example: lreg tags mine/app")
 @click.argument("repository", shell_complete=repositories)
 @access_options
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def command(repository: str, *, access: Access, as_json: bool) -> None:
     """List the tags of REPOSITORY, one a line."""
     asyncio.run(_list(repository, access, as_json=as_json))

@@ -9,6 +9,7 @@ import click
 from lreg.admin.codec import to_json
 from lreg.admin.values import Upstreams
 from lreg.cli.options.access import Access, access_options
+from lreg.cli.options.printing import json_option
 from lreg.cli.output.text import columns, print_json
 from lreg.cli.registries.asking import ask_lreg
 from lreg.cli.registries.completing import upstreams
@@ -29,7 +30,7 @@ def command() -> None:
 
 @command.command(epilog="Example: lreg upstream ls")
 @access_options
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def ls(*, access: Access, as_json: bool) -> None:
     """List the upstreams as they were when they were last asked for something.
 
@@ -41,7 +42,7 @@ def ls(*, access: Access, as_json: bool) -> None:
 @command.command(epilog="Example: lreg upstream check docker.io")
 @click.argument("host", default="", shell_complete=upstreams)
 @access_options
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 @click.pass_context
 def check(ctx: click.Context, host: str, *, access: Access, as_json: bool) -> None:
     """Ask each upstream now how it is, or HOST alone; this costs no pull.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from lreg.cli.node.planning import plan_given, plan_options_when_asked
+from lreg.cli.options.printing import json_option
 from lreg.cli.output.text import print_json
 from lreg.errors import LregError
 
@@ -41,7 +42,7 @@ _ROOT = Path("/")
     metavar="SECONDS",
     help="How long one pull may take.  [default: 60]",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 @click.pass_context
 def command(
     ctx: click.Context,
