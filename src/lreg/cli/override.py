@@ -15,6 +15,7 @@ import click
 
 from lreg.admin.codec import to_json
 from lreg.cli.options.access import Access, access_options, platform_option
+from lreg.cli.options.printing import quiet_option
 from lreg.cli.output.origins import origin_of, short
 from lreg.cli.output.text import print_json
 from lreg.cli.registries.completing import images
@@ -79,7 +80,7 @@ def parse_until(text: str, now: float) -> float:
 @click.option("--until", metavar="WHEN", help="Return to upstream's by itself: 7d, or a date.")
 @platform_option("Of an index take this image alone.")
 @access_options
-@click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
+@quiet_option
 @click.option("--json", "as_json", is_flag=True, help="Print what the tag means now as JSON.")
 def command(
     names: tuple[str, ...],
@@ -139,7 +140,8 @@ def _source(text: str, platform: Platform | None) -> Iterator[str | ArchivedImag
 async def _override(
     source: str | ArchivedImage, image: str, access: Access, how: How
 ) -> ImageState:
-    from lreg.cli.registries.remote import Registries  # noqa: PLC0415 -- `--help` needs no client
+    from lreg.cli.carrying.push import push_archived  # noqa: PLC0415 -- `--help` needs no client
+    from lreg.cli.registries.remote import Registries  # noqa: PLC0415
 
     async with Registries(access) as registries:
         admin = await registries.lreg()
@@ -147,24 +149,8 @@ async def _override(
         if isinstance(source, str):
             await _copy(registries, source, target, how)
         else:
-            await _push(registries, source, target, how)
+            await push_archived(registries, source, target, quiet=how.quiet)
         return await admin.override(f"{target.repository}:{target.tag}", how.until)
-
-
-async def _push(registries: Registries, image: ArchivedImage, target: Reference, how: How) -> None:
-    from lreg.cli.output.progress import shown  # noqa: PLC0415
-    from lreg.client.copy import Options, push_image  # noqa: PLC0415
-
-    with shown(quiet=how.quiet) as progress:
-        await push_image(
-            image.blobs,
-            image.manifests,
-            await registries.repository(target),
-            target.tag,
-            # Whether upstream has any of it, or is there at all, has no say in this.
-            options=Options(ask=False),
-            progress=progress,
-        )
 
 
 async def _copy(registries: Registries, source_text: str, target: Reference, how: How) -> None:

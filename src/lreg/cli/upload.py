@@ -11,6 +11,7 @@ import click
 
 from lreg.cli.carrying.copied import CopyResult, result_json, result_line
 from lreg.cli.options.access import Access, access_options, platform_option
+from lreg.cli.options.printing import json_option, quiet_option
 from lreg.cli.output.text import print_json
 from lreg.cli.registries.naming import Naming
 from lreg.cli.registries.target import local_registry
@@ -39,8 +40,8 @@ if TYPE_CHECKING:
 @click.option("--as", "called", metavar="NAME", help="What the one image is to be called.")
 @platform_option("Of an index in an archive take this image alone.")
 @access_options
-@click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@quiet_option
+@json_option
 def command(
     refs: tuple[str, ...],
     *,
@@ -79,25 +80,14 @@ def command(
 async def _push(
     what: str, wanted: list[tuple[ArchivedImage, Reference]], access: Access, *, quiet: bool
 ) -> list[CopyResult]:
-    from lreg.cli.output.progress import shown  # noqa: PLC0415 -- `--help` needs no client
+    from lreg.cli.carrying.push import push_archived  # noqa: PLC0415 -- `--help` needs no client
     from lreg.cli.registries.remote import Registries  # noqa: PLC0415
-    from lreg.client.copy import Options, push_image  # noqa: PLC0415
 
     results = []
     async with Registries(access) as registries:
         for image, name in wanted:
             begin = time.monotonic()
             target = replace(name, host=registries.local_host)
-            repository = await registries.repository(target)
-            with shown(quiet=quiet) as progress:
-                copied = await push_image(
-                    image.blobs,
-                    image.manifests,
-                    repository,
-                    target.tag,
-                    # Whether upstream has any of it, or is there at all, has no say in this.
-                    options=Options(ask=False),
-                    progress=progress,
-                )
+            copied = await push_archived(registries, image, target, quiet=quiet)
             results.append(CopyResult(what, target, copied, time.monotonic() - begin))
     return results
