@@ -9,8 +9,16 @@ import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from lreg.node.merging import containerd, containers_image
+from lreg.node.merging import containers_image
 from lreg.node.merging.documents import meaning
+from lreg.node.paths import (
+    BUILDKITD_TOML,
+    CONTAINERD_CERTS,
+    CONTAINERD_TOML,
+    CRIO_CONF,
+    DAEMON_JSON,
+    REGISTRIES_CONF,
+)
 from lreg.node.plan import Merge
 from lreg.node.proxies import proxied
 from lreg.node.starts import Start, starts
@@ -23,18 +31,17 @@ if TYPE_CHECKING:
 
     Look = Callable[[Sequence[NodeFile], Root], Iterator["Obstacle"]]
 
-_DAEMON_JSON = "etc/docker/daemon.json"
 _DOCKER_FLAGS = {
     "registry-mirrors": "--registry-mirror",
     "insecure-registries": "--insecure-registry",
 }
 # By flag: the variable that stands for it, and what is read where neither is given.
 _CRIO = {
-    ("--config", "-c"): ("CONTAINER_CONFIG", "/etc/crio/crio.conf"),
-    ("--config-dir", "-d"): ("CONTAINER_CONFIG_DIR", "/etc/crio/crio.conf.d"),
+    ("--config", "-c"): ("CONTAINER_CONFIG", f"/{CRIO_CONF}"),
+    ("--config-dir", "-d"): ("CONTAINER_CONFIG_DIR", f"/{CRIO_CONF}.d"),
     ("--registries-conf-dir",): (
         "CONTAINER_REGISTRIES_CONF_DIR",
-        "/etc/containers/registries.conf.d",
+        f"/{REGISTRIES_CONF}.d",
     ),
     ("--short-name-mode",): ("CONTAINER_SHORT_NAME_MODE", "disabled"),
 }
@@ -101,10 +108,10 @@ def _askers(name: str, root: Root) -> Iterator[Start]:
     if name in _TOOLS and root.folder == "/":
         yield Start("this shell", (name,), dict(os.environ))
     if name == "docker":
-        said = _values(root, _DAEMON_JSON, Merge.JSON).get("proxies", {})
+        said = _values(root, DAEMON_JSON, Merge.JSON).get("proxies", {})
         pairs = said.items() if isinstance(said, dict) else ()
         settings = {key.upper().replace("-", "_"): str(value) for key, value in pairs}
-        yield Start(root.absolute(_DAEMON_JSON), (name,), settings)
+        yield Start(root.absolute(DAEMON_JSON), (name,), settings)
 
 
 def _values(root: Root, path: str, form: Merge) -> dict[str, Any]:
@@ -113,16 +120,16 @@ def _values(root: Root, path: str, form: Merge) -> dict[str, Any]:
 
 
 def _docker(files: Sequence[NodeFile], root: Root) -> Iterator[Obstacle]:
-    texts = [file.text for file in files if file.path == _DAEMON_JSON]
-    keys = {key for text in texts for key in meaning(text, Merge.JSON, _DAEMON_JSON)}
+    texts = [file.text for file in files if file.path == DAEMON_JSON]
+    keys = {key for text in texts for key in meaning(text, Merge.JSON, DAEMON_JSON)}
     for start in _askers("docker", root):
-        yield from _elsewhere(start, ("--config-file",), f"/{_DAEMON_JSON}")
+        yield from _elsewhere(start, ("--config-file",), f"/{DAEMON_JSON}")
         for key in sorted(keys & _DOCKER_FLAGS.keys()):
             flag = _DOCKER_FLAGS[key]
             if (value := start.option(flag)) is not None:
                 yield Obstacle(
                     f"dockerd is started with {flag} {value} ({start.by}), and with {key} in "
-                    f"/{_DAEMON_JSON} too it does not start",
+                    f"/{DAEMON_JSON} too it does not start",
                     f"take the flag out there, put its value into {key}, and restart Docker",
                 )
 
@@ -143,7 +150,7 @@ def _elsewhere(
 
 def _containerd(_: Sequence[NodeFile], root: Root) -> Iterator[Obstacle]:
     found = [
-        [*_elsewhere(each, ("--config", "-c"), f"/{containerd.PATH}")]
+        [*_elsewhere(each, ("--config", "-c"), f"/{CONTAINERD_TOML}")]
         for each in _askers("containerd", root)
     ]
     # Docker, k3s and others run one of their own beside it.
@@ -153,7 +160,7 @@ def _containerd(_: Sequence[NodeFile], root: Root) -> Iterator[Obstacle]:
 
 def _buildkit(_: Sequence[NodeFile], root: Root) -> Iterator[Obstacle]:
     for start in _askers("buildkit", root):
-        yield from _elsewhere(start, ("--config",), "/etc/buildkit/buildkitd.toml")
+        yield from _elsewhere(start, ("--config",), f"/{BUILDKITD_TOML}")
 
 
 def _crio(files: Sequence[NodeFile], root: Root) -> Iterator[Obstacle]:
@@ -168,7 +175,7 @@ def _containers_image(_: Sequence[NodeFile], root: Root) -> Iterator[Obstacle]:
     if root.exists(root.resolve(path)):
         yield Obstacle(
             f"{root.absolute(path)} is read instead of all in /etc/containers, for its owner",
-            f"move what it says into /{containers_image.MAIN}, and it away",
+            f"move what it says into /{REGISTRIES_CONF}, and it away",
         )
 
 
@@ -219,9 +226,9 @@ def _microk8s(_: Sequence[NodeFile], root: Root) -> Iterator[Obstacle]:
 
 def _nerdctl(_: Sequence[NodeFile], root: Root) -> Iterator[Obstacle]:
     folders = _values(root, _NERDCTL, Merge.TOML).get("hosts_dir")
-    if folders is not None and containerd.HOSTS_FOLDER not in folders:
+    if folders is not None and f"/{CONTAINERD_CERTS}" not in folders:
         yield Obstacle(
-            f"{root.absolute(_NERDCTL)} has hosts_dir without {containerd.HOSTS_FOLDER}",
+            f"{root.absolute(_NERDCTL)} has hosts_dir without /{CONTAINERD_CERTS}",
             "put that folder first into hosts_dir",
         )
 

@@ -11,6 +11,7 @@ from lreg.node.emitters.forms import at_least
 from lreg.node.merging import containerd
 from lreg.node.merging.documents import meaning
 from lreg.node.merging.draft import Draft
+from lreg.node.paths import CONTAINERD_TOML
 from lreg.node.plan import Merge
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def troubles(plan: NodePlan, root: Root) -> Iterator[str]:
             "of CRI: take one out"
         )
     elif not folder and not older:
-        yield f"/{containerd.PATH} sets no config_path for CRI: containerd reads no hosts.toml"
+        yield f"/{CONTAINERD_TOML} sets no config_path for CRI: containerd reads no hosts.toml"
     elif ":" in folder:
         yield (
             f"config_path is the list {folder}: containerd 2.x takes a list for one folder where "

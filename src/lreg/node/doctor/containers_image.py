@@ -9,9 +9,10 @@ from lreg.errors import LregError
 from lreg.node.emitters.containers_image import searched
 from lreg.node.emitters.forms import at_least
 from lreg.node.merging import crio
-from lreg.node.merging.containers_image import MAIN, drop_ins
+from lreg.node.merging.containers_image import drop_ins
 from lreg.node.merging.documents import meaning
 from lreg.node.merging.draft import Draft
+from lreg.node.paths import REGISTRIES_CONF
 from lreg.node.plan import Mechanism, Merge
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def troubles(plan: NodePlan, root: Root) -> Iterator[str]:
         root: the node's.
     """
     given = (os.environ[name] for name in _VARIABLES if os.environ.get(name))
-    yield from _of_registries(plan, root, next(given, MAIN).lstrip("/"), searched(plan))
+    yield from _of_registries(plan, root, next(given, REGISTRIES_CONF).lstrip("/"), searched(plan))
 
 
 def crio_troubles(plan: NodePlan, root: Root) -> Iterator[str]:
@@ -43,7 +44,7 @@ def crio_troubles(plan: NodePlan, root: Root) -> Iterator[str]:
     Before 1.21 it is told in crio.conf where a name without a registry is looked for.
     """
     if at_least(plan.version, 1, 21) is False:
-        yield from _of_registries(plan, root, MAIN, [])
+        yield from _of_registries(plan, root, REGISTRIES_CONF, [])
         return
     try:
         path, mode = crio.last_words(Draft(root, {})).get("short_name_mode", ("", "disabled"))
@@ -52,7 +53,7 @@ def crio_troubles(plan: NodePlan, root: Root) -> Iterator[str]:
         return
     if mode != "disabled":
         yield f"/{path}: short_name_mode is {mode!r}: names without a registry are refused"
-    yield from _of_registries(plan, root, MAIN, searched(plan))
+    yield from _of_registries(plan, root, REGISTRIES_CONF, searched(plan))
 
 
 def _of_registries(plan: NodePlan, root: Root, main: str, wanted: Sequence[str]) -> Iterator[str]:

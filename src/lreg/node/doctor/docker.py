@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from lreg.errors import LregError
 from lreg.node.emitters.forms import at_least
 from lreg.node.merging.documents import meaning
+from lreg.node.paths import DAEMON_JSON
 from lreg.node.plan import Mechanism, Merge
 from lreg.oci.reference import DOCKER_HUB
 
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
 
     from lreg.node.plan import NodePlan
     from lreg.node.rooted import Root
-
-_CONFIG = "etc/docker/daemon.json"
 
 
 def troubles(plan: NodePlan, root: Root) -> Iterator[str]:
@@ -28,27 +27,27 @@ def troubles(plan: NodePlan, root: Root) -> Iterator[str]:
         root: the node's.
     """
     try:
-        content = root.read(root.resolve(_CONFIG)) or b""
-        values = meaning(content.decode(), Merge.JSON, f"/{_CONFIG}")
+        content = root.read(root.resolve(DAEMON_JSON)) or b""
+        values = meaning(content.decode(), Merge.JSON, f"/{DAEMON_JSON}")
     except (LregError, UnicodeDecodeError) as error:
         yield f"dockerd does not start with that: {error}"
         return
     mirrors = _strings(values, "registry-mirrors")
     for url in mirrors:
         if urlsplit(url).path.strip("/") and at_least(plan.version, 29) is False:
-            yield f"/{_CONFIG}: Docker {plan.version} takes no mirror with a path: {url}"
+            yield f"/{DAEMON_JSON}: Docker {plan.version} takes no mirror with a path: {url}"
         if "://" not in url:
-            yield f"/{_CONFIG}: the mirror {url!r} needs http:// or https:// before it"
+            yield f"/{DAEMON_JSON}: the mirror {url!r} needs http:// or https:// before it"
     if DOCKER_HUB in plan.upstreams and plan.mechanism is not Mechanism.SPOOF_TLS:
         wanted = plan.endpoint.url if plan.mechanism is Mechanism.MIRROR else f"http://{DOCKER_HUB}"
         if wanted not in [url.rstrip("/") for url in mirrors]:
-            yield f"/{_CONFIG}: {wanted} is not among registry-mirrors"
+            yield f"/{DAEMON_JSON}: {wanted} is not among registry-mirrors"
     if plan.mechanism is Mechanism.SPOOF_HTTP:
         insecure = _strings(values, "insecure-registries")
         # A network among them means what the names resolve to.
         if not any("/" in each for each in insecure):
             for host in (each for each in plan.upstreams if each not in (*insecure, DOCKER_HUB)):
-                yield f"/{_CONFIG}: {host} is not among insecure-registries: it is asked in TLS"
+                yield f"/{DAEMON_JSON}: {host} is not among insecure-registries: it is asked in TLS"
 
 
 def _strings(values: Mapping[str, Any], key: str) -> list[str]:

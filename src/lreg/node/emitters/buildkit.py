@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from lreg.errors import UsageError
 from lreg.node.emitters.forms import ca_file, listed, quoted
 from lreg.node.hosts import hosts_file
+from lreg.node.paths import BUILDKITD_TOML
 from lreg.node.plan import Mechanism, Merge, NodeFile
 from lreg.node.runtime import Runtime, always, needing
 
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
     from lreg.node.plan import NodePlan
 
-_CONFIG = "etc/buildkit/buildkitd.toml"
 _CA = "etc/buildkit/lreg-ca.crt"
 
 
@@ -30,7 +30,7 @@ def buildkit(plan: NodePlan) -> Iterator[NodeFile]:
     tables = [_upstream(plan, host) for host in plan.upstreams]
     # What is set for an upstream does not hold for its mirrors.
     tables.append(_table(plan.endpoint.image_host, _reached(plan, tls=plan.endpoint.tls)))
-    yield NodeFile(_CONFIG, "\n".join(filter(None, tables)), Merge.TOML)
+    yield NodeFile(BUILDKITD_TOML, "\n".join(filter(None, tables)), Merge.TOML)
     yield from ca_file(plan, _CA)
     yield from hosts_file(plan)
 
@@ -51,14 +51,16 @@ def _table(host: str, setting: str) -> str:
     return f"[registry.{quoted(host)}]\n  {setting}\n" if setting else ""
 
 
-_RESTART = "a restart of buildkitd, or `docker buildx create --buildkitd-config`"
+_NEEDS = "a restart of buildkitd, or `docker buildx create --buildkitd-config`"
+
+_RESTART = (("systemctl", "restart", "buildkit"),)
 
 BUILDKIT = Runtime(
     name="buildkit",
     title="BuildKit",
     emit=buildkit,
-    needs=needing(_RESTART),
+    needs=needing(_NEEDS),
     cannot={Mechanism.MIRROR: "--no-fallback"},
-    reload=always((("systemctl", "restart", "buildkit"),)),
-    restart=(("systemctl", "restart", "buildkit"),),
+    reload=always(_RESTART),
+    restart=_RESTART,
 )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from lreg.node.emitters.forms import at_least
 from lreg.node.emitters.hosts_toml import certs_d
 from lreg.node.hosts import hosts_file
+from lreg.node.paths import CONTAINERD_CERTS, CONTAINERD_TOML
 from lreg.node.plan import Mechanism, Merge, NodeFile
 from lreg.node.runtime import Runtime, always, needing
 
@@ -15,11 +16,9 @@ if TYPE_CHECKING:
 
     from lreg.node.plan import NodePlan
 
-_CONFIG = "etc/containerd/config.toml"
-CERTS = "etc/containerd/certs.d"
 CA = "etc/containerd/lreg-ca.crt"
 # A colon-separated list of folders, 2.2's own default, is broken in 2.3's transfer service.
-_FOLDER = f'  config_path = "/{CERTS}"\n'
+_FOLDER = f'  config_path = "/{CONTAINERD_CERTS}"\n'
 CRI_1 = f'[plugins."io.containerd.grpc.v1.cri".registry]\n{_FOLDER}'
 _TRANSFER = f"\n[plugins.'io.containerd.transfer.v1.local']\n{_FOLDER}"
 _VERSION_2 = f"version = 2\n\n{CRI_1}"
@@ -41,8 +40,8 @@ def config_toml(version: str) -> str:
 
 def containerd(plan: NodePlan) -> Iterator[NodeFile]:
     """Yield the files; raise UsageError for an IPv6 mirror that it can't have."""
-    yield NodeFile(_CONFIG, config_toml(plan.version), Merge.TOML)
-    yield from certs_d(plan, CERTS, CA, ipv6=at_least(plan.version, 2))
+    yield NodeFile(CONTAINERD_TOML, config_toml(plan.version), Merge.TOML)
+    yield from certs_d(plan, CONTAINERD_CERTS, CA, ipv6=at_least(plan.version, 2))
     yield from hosts_file(plan)
 
 

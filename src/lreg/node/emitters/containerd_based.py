@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lreg.node.emitters.containerd import CA, CERTS, CRI_1
+from lreg.node.emitters.containerd import CA, CRI_1
 from lreg.node.emitters.forms import at_least
 from lreg.node.emitters.hosts_toml import certs_d
 from lreg.node.emitters.yaml import to_yaml
 from lreg.node.hosts import BEGIN, END, hosts_block, hosts_file
+from lreg.node.paths import CONTAINERD_CERTS
 from lreg.node.plan import Mechanism, NodeFile
 from lreg.node.runtime import Runtime, always, needing
 
@@ -25,7 +26,7 @@ _KIND_NODE = "node"
 
 def nerdctl(plan: NodePlan) -> Iterator[NodeFile]:
     """Yield the files; raise UsageError for an IPv6 mirror that it can't have."""
-    yield from certs_d(plan, CERTS, CA, ipv6=at_least(plan.version, 2))
+    yield from certs_d(plan, CONTAINERD_CERTS, CA, ipv6=at_least(plan.version, 2))
     yield from hosts_file(plan)
 
 
@@ -43,8 +44,10 @@ def kind(plan: NodePlan) -> Iterator[NodeFile]:
         UsageError: its containerd can't have an IPv6 mirror.
     """
     looks = at_least(plan.version, *_KIND_LOOKS)
-    nodes = tuple(certs_d(plan, CERTS, CA, ipv6=looks))
-    mounts = [_mount(CERTS)] + ([_mount(CA)] if any(file.path == CA for file in nodes) else [])
+    nodes = tuple(certs_d(plan, CONTAINERD_CERTS, CA, ipv6=looks))
+    mounts = [_mount(CONTAINERD_CERTS)] + (
+        [_mount(CA)] if any(file.path == CA for file in nodes) else []
+    )
     cluster: dict[str, Any] = {
         "kind": "Cluster",
         "apiVersion": "kind.x-k8s.io/v1alpha4",
@@ -90,14 +93,15 @@ NERDCTL = Runtime(
     needs=needing("to be run as root: without, it reads ~/.config/containerd/certs.d"),
     cannot={Mechanism.MIRROR: f"1.x: {_IPV6}"},
 )
+_RESTART_MICROK8S = (("snap", "restart", "microk8s"),)
 MICROK8S = Runtime(
     name="microk8s",
     title="MicroK8s",
     emit=microk8s,
     needs=needing("a restart of microk8s"),
     cannot={Mechanism.MIRROR: _IPV6},
-    reload=always((("snap", "restart", "microk8s"),)),
-    restart=(("snap", "restart", "microk8s"),),
+    reload=always(_RESTART_MICROK8S),
+    restart=_RESTART_MICROK8S,
 )
 KIND = Runtime(
     name="kind",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from lreg.errors import UsageError
 from lreg.node.emitters.forms import at_least, ca_by_host, listed, quoted
 from lreg.node.hosts import hosts_file
+from lreg.node.paths import CRIO_CONF, REGISTRIES_CONF
 from lreg.node.plan import Mechanism, Merge, NodeFile
 from lreg.node.runtime import Runtime, always, needing
 from lreg.oci.reference import DOCKER_HUB
@@ -17,10 +18,9 @@ if TYPE_CHECKING:
 
     from lreg.node.plan import NodePlan
 
-_REGISTRIES = "etc/containers/registries.conf.d/50-lreg.conf"
+_REGISTRIES = f"{REGISTRIES_CONF}.d/50-lreg.conf"
 _CERTS = "etc/containers/certs.d"
-_CRIO = "etc/crio/crio.conf"
-_CRIO_DROP_IN = "etc/crio/crio.conf.d/50-lreg.conf"
+_CRIO_DROP_IN = f"{CRIO_CONF}.d/50-lreg.conf"
 
 
 def podman(plan: NodePlan) -> Iterator[NodeFile]:
@@ -45,7 +45,7 @@ def _old_crio(plan: NodePlan) -> Iterator[NodeFile]:
         raise UsageError(
             f"CRI-O {plan.version} knows no mirrors: use --mechanism spoof-http, or 1.18 or later"
         )
-    yield NodeFile(_CRIO, _crio_conf(plan), Merge.TOML)
+    yield NodeFile(CRIO_CONF, _crio_conf(plan), Merge.TOML)
     if plan.mechanism is Mechanism.MIRROR:
         yield NodeFile(_REGISTRIES, _tables(plan), Merge.TOML)
     yield from ca_by_host(plan, _CERTS)

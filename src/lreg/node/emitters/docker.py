@@ -9,6 +9,7 @@ from lreg.errors import UsageError
 from lreg.node.emitters.forms import SYSTEM_CA, at_least, ca_by_host, ca_file, insecure_host
 from lreg.node.emitters.hosts_toml import certs_d
 from lreg.node.hosts import hosts_file
+from lreg.node.paths import DAEMON_JSON
 from lreg.node.plan import Mechanism, Merge, NodeFile
 from lreg.node.runtime import Runtime
 from lreg.oci.reference import DOCKER_HUB
@@ -84,7 +85,7 @@ def _daemon_json(plan: NodePlan) -> Iterator[NodeFile]:
         settings["insecure-registries"] = insecure
     if settings:
         text = f"{json.dumps(settings, indent=2)}\n"
-        yield NodeFile("etc/docker/daemon.json", text, Merge.JSON)
+        yield NodeFile(DAEMON_JSON, text, Merge.JSON)
 
 
 def _trust(plan: NodePlan) -> Iterator[NodeFile]:

@@ -93,14 +93,17 @@ def k3d(plan: NodePlan) -> Iterator[NodeFile]:
 _OLD = "before 1.33: an IPv6 address (--registry-name gives it a name)"
 _NEEDS = "a restart of its service, on each node"
 
+_RESTART_K3S = (("systemctl", "try-restart", "k3s.service", "k3s-agent.service"),)
+_RESTART_RKE2 = (("systemctl", "try-restart", "rke2-server.service", "rke2-agent.service"),)
+
 K3S = Runtime(
     name="k3s",
     title="k3s",
     emit=k3s,
     needs=needing(_NEEDS),
     cannot={Mechanism.MIRROR: f"{_OLD}; before 1.30: --no-fallback"},
-    reload=always((("systemctl", "try-restart", "k3s.service", "k3s-agent.service"),)),
-    restart=(("systemctl", "try-restart", "k3s.service", "k3s-agent.service"),),
+    reload=always(_RESTART_K3S),
+    restart=_RESTART_K3S,
 )
 RKE2 = Runtime(
     name="rke2",
@@ -108,8 +111,8 @@ RKE2 = Runtime(
     emit=rke2,
     needs=K3S.needs,
     cannot=K3S.cannot,
-    reload=always((("systemctl", "try-restart", "rke2-server.service", "rke2-agent.service"),)),
-    restart=(("systemctl", "try-restart", "rke2-server.service", "rke2-agent.service"),),
+    reload=always(_RESTART_RKE2),
+    restart=_RESTART_RKE2,
 )
 _CREATE = "a cluster made anew: `k3d cluster create --config k3d.yaml`, k3d 5.8 or later with a CA"
 K3D = Runtime(

@@ -10,6 +10,7 @@ import tomlkit
 
 from lreg.node.merging import legacy_mirrors
 from lreg.node.merging.documents import meaning
+from lreg.node.paths import CONTAINERD_CERTS, CONTAINERD_TOML
 from lreg.node.plan import Merge
 
 if TYPE_CHECKING:
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
     from lreg.node.merging.draft import Draft
     from lreg.node.plan import NodeFile
 
-PATH = "etc/containerd/config.toml"
-HOSTS_FOLDER = "/etc/containerd/certs.d"
+_HOSTS_FOLDER = f"/{CONTAINERD_CERTS}"
 _CRI = ("cri", "io.containerd.grpc.v1.cri", "io.containerd.cri.v1.images")
 _TRANSFER = "io.containerd.transfer.v1.local"
 
@@ -35,10 +35,10 @@ def settled(files: Iterable[NodeFile], draft: Draft) -> list[NodeFile]:
         LregError: what is there and what is wanted can't be together; says what to do.
     """
     files = list(files)
-    ours = next((each for each in files if each.path == PATH), None)
+    ours = next((each for each in files if each.path == CONTAINERD_TOML), None)
     if ours is None:
         return files
-    wanted = meaning(ours.text, Merge.TOML, PATH)
+    wanted = meaning(ours.text, Merge.TOML, CONTAINERD_TOML)
     if not any(_registry(wanted)):
         return files
     chain = chain_of(draft, wanted)
@@ -46,19 +46,21 @@ def settled(files: Iterable[NodeFile], draft: Draft) -> list[NodeFile]:
     values = chain[path]
     _look_at(draft, path, values)
     version = (
-        values.get("version") or chain[PATH].get("version") or (1 if any(chain.values()) else 0)
+        values.get("version")
+        or chain[CONTAINERD_TOML].get("version")
+        or (1 if any(chain.values()) else 0)
     )
     others = [each for each in files if each is not ours]
     registry = next(iter(_registry(values)), {})
     if registry.get("mirrors") or (_is_old(values, wanted) and _needs_mirrors(registry)):
         key = _key(version or 1)
-        more = legacy_mirrors.of_hosts(others, registry, HOSTS_FOLDER, draft.where(path))
+        more = legacy_mirrors.of_hosts(others, registry, _HOSTS_FOLDER, draft.where(path))
         text = tomlkit.dumps({"plugins": {key: {"registry": more}}})
-        others = [each for each in others if not each.path.startswith(HOSTS_FOLDER[1:])]
+        others = [each for each in others if not each.path.startswith(CONTAINERD_CERTS)]
         return [*others, replace(ours, path=path, text=text)]
     if not version:
         return files
-    folder, setting = _folder(registry.get("config_path") or HOSTS_FOLDER, wanted)
+    folder, setting = _folder(registry.get("config_path") or _HOSTS_FOLDER, wanted)
     text = tomlkit.dumps({"plugins": _plugins(version, wanted, setting, folder)})
     return [replace(ours, path=path, text=text), *(_moved(each, folder) for each in others)]
 
@@ -68,12 +70,12 @@ def chain_of(draft: Draft, wanted: Mapping[str, Any]) -> dict[str, dict[str, Any
 
     What is not in `imports` is not read, /etc/containerd/conf.d neither (measured: 1.6.20, 2.3.4).
     """
-    chain, pending = dict[str, dict[str, Any]](), [PATH]
+    chain, pending = dict[str, dict[str, Any]](), [CONTAINERD_TOML]
     while pending:
         path = pending.pop(0)
         if path not in chain:
             chain[path] = _values(draft, path)
-            old = _is_old(chain[PATH], wanted)
+            old = _is_old(chain[CONTAINERD_TOML], wanted)
             for pattern in chain[path].get("imports", []):
                 # containerd 1.x leaves a pattern to glob(3), in the daemon's working folder.
                 folder = "" if old and "*" in pattern else os.path.dirname(path)
@@ -96,8 +98,8 @@ def _last_word(chain: Mapping[str, Mapping[str, Any]], wanted: Mapping[str, Any]
     An import of containerd 1.x replaces the whole table of the CRI plugin; 2.x brings tables
     together key by key.
     """
-    whole = _is_old(chain[PATH], wanted)
-    last = PATH
+    whole = _is_old(chain[CONTAINERD_TOML], wanted)
+    last = CONTAINERD_TOML
     for path, values in chain.items():
         plugins = values.get("plugins", {})
         settings = {key for registry in _registry(values) for key in registry}
@@ -143,7 +145,7 @@ def _folder(config_path: str, wanted: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _moved(file: NodeFile, folder: str) -> NodeFile:
-    inside = file.path.removeprefix(HOSTS_FOLDER[1:])
+    inside = file.path.removeprefix(CONTAINERD_CERTS)
     if inside == file.path:
         return file
     return replace(file, path=folder.strip("/") + inside)

@@ -11,6 +11,7 @@ import tomlkit
 from lreg.errors import LregError
 from lreg.node.merging.documents import meaning
 from lreg.node.merging.values import combined, identity
+from lreg.node.paths import REGISTRIES_CONF
 from lreg.node.plan import Merge, NodeFile
 
 if TYPE_CHECKING:
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
 
     from lreg.node.merging.draft import Draft
 
-MAIN = "etc/containers/registries.conf"
-_FOLDER = f"{MAIN}.d"
+_FOLDER = f"{REGISTRIES_CONF}.d"
 _SEARCH = "unqualified-search-registries"
 # Below a person's home folder; the first is read in place of all others, the second after them.
 OWN_MAIN = ".config/containers/registries.conf"
@@ -64,7 +64,10 @@ def drop_ins(home: str) -> tuple[str, str]:
 
 
 def _spread(file: NodeFile, draft: Draft) -> list[NodeFile]:
-    paths = [MAIN, *(each for some in drop_ins(draft.home) for each in draft.matching(some))]
+    paths = [
+        REGISTRIES_CONF,
+        *(each for some in drop_ins(draft.home) for each in draft.matching(some)),
+    ]
     theirs = {
         path: meaning(draft.read(path) or "", Merge.TOML, draft.where(path))
         for path in paths

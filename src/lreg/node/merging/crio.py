@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import tomlkit
 
 from lreg.node.merging.documents import meaning
+from lreg.node.paths import CRIO_CONF
 from lreg.node.plan import Merge, NodeFile
 
 if TYPE_CHECKING:
@@ -15,8 +16,7 @@ if TYPE_CHECKING:
 
     from lreg.node.merging.draft import Draft
 
-_MAIN = "etc/crio/crio.conf"
-_FOLDER = f"{_MAIN}.d"
+_FOLDER = f"{CRIO_CONF}.d"
 
 
 def settled(files: Iterable[NodeFile], draft: Draft) -> list[NodeFile]:
@@ -35,7 +35,7 @@ def last_words(draft: Draft) -> dict[str, tuple[str, Any]]:
         LregError: a file that CRI-O reads is not valid.
     """
     found = dict[str, tuple[str, Any]]()
-    for path in (_MAIN, *draft.matching(f"{_FOLDER}/*")):
+    for path in (CRIO_CONF, *draft.matching(f"{_FOLDER}/*")):
         text = draft.read(path) or ""
         values = _of_images(meaning(text, Merge.TOML, draft.where(path)))
         found |= {key: (path, value) for key, value in values.items()}
@@ -49,7 +49,7 @@ def _of_images(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _spread(file: NodeFile, draft: Draft) -> Iterator[NodeFile]:
-    if file.path != _MAIN and not file.path.startswith(f"{_FOLDER}/"):
+    if file.path != CRIO_CONF and not file.path.startswith(f"{_FOLDER}/"):
         yield file
         return
     parts = dict[str, dict[str, Any]]()
@@ -67,4 +67,4 @@ def _spread(file: NodeFile, draft: Draft) -> Iterator[NodeFile]:
 
 def _is_later(one: str, other: str) -> bool:
     """Return whether one file is read after another: the main one is the first."""
-    return one.startswith(f"{_FOLDER}/") and (other == _MAIN or one > other)
+    return one.startswith(f"{_FOLDER}/") and (other == CRIO_CONF or one > other)
