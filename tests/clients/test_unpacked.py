@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.server.commands.conftest import lreg_of
-from tests.server.commands.test_contents import folder, layer, link, member
 from tests.support.clients import Client
 from tests.support.images import layered
+from tests.support.layers import folder, layer, link, member
 
 if TYPE_CHECKING:
     from pathlib import Path
