@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
 import click
@@ -83,7 +85,7 @@ def root() -> None:
 
 def main() -> NoReturn:
     """Run the command line and exit: an error is one line on stderr and its exit code."""
-    leave(run(sys.argv[1:]))
+    conclude(lambda: run(sys.argv[1:]))
 
 
 def run(arguments: list[str]) -> int:
@@ -95,11 +97,30 @@ def run(arguments: list[str]) -> int:
     return exit_code(lambda: root.main(arguments, prog_name="lreg", standalone_mode=False))
 
 
-def leave(code: int) -> NoReturn:
-    """Exit; at once where it was interrupted: a thread may wait for a pipe that nobody reads."""
+def conclude(work: Callable[[], int]) -> NoReturn:
+    """Do some work and exit with the code that it returns.
+
+    The interpreter is not taken apart, which takes longer than many a command: the kernel frees
+    all at once. Whoever was interrupted exits without any ado, since a thread may wait for a pipe
+    that nobody reads.
+    """
+    codes: list[int] = []
+    atexit.register(_depart, codes)  # first, so that it is called when all others are through
+    code = work()
     if code == INTERRUPTED:
         os._exit(code)
+    codes.append(code)
     sys.exit(code)
+
+
+def _depart(codes: list[int]) -> None:
+    """Exit at once, if there is a code to exit with and all that was printed is out."""
+    # What can't be printed is said by the interpreter in its own way, and so is an exception.
+    with suppress(OSError, ValueError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        if codes:
+            os._exit(codes[0])
 
 
 def exit_code(work: Callable[[], object], program: str = "lreg") -> int:

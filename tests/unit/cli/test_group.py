@@ -164,3 +164,29 @@ def test_completion_completes(tmp_path: Path) -> None:
     )
     done = subprocess.run(["bash", "-c", asked], check=True, capture_output=True, text=True)
     assert done.stdout.split() == ["start", "stop", "status"]
+
+
+def test_end_of_a_process(tmp_path: Path) -> None:
+    """All that was printed is out, and temporary folders are gone, when a command has ended."""
+    code = (
+        "import tempfile; from lreg import cli; kept = []; cli.conclude(lambda: "
+        "kept.append(tempfile.TemporaryDirectory(dir='.')) or print('said', end='') or 7)"
+    )
+    with (tmp_path / "out").open("wb") as out:
+        done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, stdout=out, check=False)
+    assert done.returncode == 7
+    assert [entry.name for entry in tmp_path.iterdir()] == ["out"]
+    assert (tmp_path / "out").read_text() == "said"
+
+
+@pytest.mark.parametrize("call", ["cli.run(['--help'])", "seed.run(['help'])"])
+def test_nowhere_to_print(call: str) -> None:
+    """A full disk that output goes to is an error, in a line."""
+    code = f"from lreg import cli; from lreg.cli import seed; cli.conclude(lambda: {call})"
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", code], stdout=full, stderr=subprocess.PIPE, check=False
+        )
+    assert done.returncode == 1
+    assert done.stderr.endswith(b": No space left on device\n")
+    assert done.stderr.count(b"\n") == 1

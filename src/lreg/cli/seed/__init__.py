@@ -7,12 +7,12 @@ from typing import NoReturn
 
 import click
 
-from lreg.cli import exit_code, leave
+from lreg.cli import conclude, exit_code
 
 
 def main() -> NoReturn:
     """Run the command line and exit: an error is one line on stderr and its exit code."""
-    leave(run(sys.argv[1:]))
+    conclude(lambda: run(sys.argv[1:]))
 
 
 def run(arguments: list[str]) -> int:
@@ -21,6 +21,5 @@ def run(arguments: list[str]) -> int:
 
     name, *rest = arguments or ["help"]
     if name in ("help", "-h", "--help"):
-        click.echo(commands.help_text(), nl=False)
-        return 0
+        return exit_code(lambda: click.echo(commands.help_text(), nl=False), "images")
     return exit_code(lambda: commands.run(name, rest), "images")
