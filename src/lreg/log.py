@@ -101,7 +101,7 @@ class JsonFormatter(EventFormatter):
 
 
 class LogFile(logging.StreamHandler[TextIO]):
-    """A file that is opened anew where somebody renamed or removed it, with its folder."""
+    """A file that is opened anew where somebody renamed or removed it."""
 
     def __init__(self, path: Path) -> None:
         """Append to the file at `path`; raise OSError where it can't be opened."""
@@ -112,8 +112,8 @@ class LogFile(logging.StreamHandler[TextIO]):
         """See to it that what is written next goes to the file that has the name now."""
         with contextlib.suppress(OSError):
             if is_lost(self.stream.fileno(), self._path):
-                self._path.parent.mkdir(parents=True, exist_ok=True)
-                if old := self.setStream(self._opened()):
+                old = self.setStream(self._opened())
+                if old:
                     old.close()
 
     def emit(self, record: logging.LogRecord) -> None:

@@ -20,12 +20,14 @@ from lreg.certificates import ensure_ca
 from lreg.cli.registries import running
 from lreg.store.layout import Layout
 from lreg.store.lock import StoreLock
+from tests.support.disks import on_small_disk
 from tests.support.images import hello
 from tests.support.processes import (
     Program,
     attempt,
     clean_environment,
     eventually,
+    run,
 )
 from tests.support.registries import Running, start_lreg
 from tests.support.wire import Wire
@@ -102,18 +104,39 @@ def test_another_takes_the_store(tmp_path: Path) -> None:
     assert "Traceback" not in registry.process.log
 
 
-@pytest.mark.parametrize("what", ["renamed", "removed with its folder"])
-def test_its_log_file_goes(tmp_path: Path, what: str) -> None:
+@pytest.mark.client("namespaces")
+def test_the_disk_of_the_store_goes(tmp_path: Path) -> None:
+    """While its disk is away nothing is pushed to what lies below; then it goes on."""
+    store = tmp_path / "store"
+    registry = start_lreg(tmp_path, store=store, inside=on_small_disk(store, 24))
+    beside = ("nsenter", "--mount", "--target", str(registry.process.pid))
+    env = clean_environment(tmp_path)
+    try:
+        with registry.wire() as wire:
+            wire.push("app", hello("x"), "1")
+            run(*beside, "mount", "-t", "tmpfs", "other", str(store), env=env)
+            eventually(lambda: "store.gone" in registry.process.log)
+            wire.ask("GET", "/v2/app/manifests/1").expect(404)
+            wire.ask("POST", UPLOADS).expect(503)
+            run(*beside, "umount", str(store), env=env)
+            wire.ask("GET", "/v2/app/manifests/1").expect(200)
+            wire.push("app", hello("y"), "2")
+    finally:
+        registry.stop()
+    assert "mount it again" in registry.process.log
+
+
+@pytest.mark.parametrize("goes", ["renamed", "removed"])
+def test_its_log_file_goes(tmp_path: Path, goes: str) -> None:
     """A log that was rotated or removed goes on in a new file of that name."""
-    log = tmp_path / "logs/log"
-    log.parent.mkdir()
+    log = tmp_path / "log"
     with started(tmp_path, "--log-file", str(log)) as registry, registry.wire() as wire:
         wire.ask("GET", "/v2/")
         eventually(lambda: "path=/v2/ " in log.read_text())
-        if what == "renamed":
+        if goes == "renamed":
             log.rename(tmp_path / "log.1")
         else:
-            shutil.rmtree(log.parent)
+            log.unlink()
         wire.ask("GET", "/healthz")
         eventually(lambda: log.exists() and "path=/healthz " in log.read_text())
 

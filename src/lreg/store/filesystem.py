@@ -116,15 +116,17 @@ class FilesystemStore:
             await asyncio.sleep(_LOOK_EVERY)
             try:
                 if not await self._threads.read(self._lock.is_lost):
+                    is_known = False
                     continue
-                if not is_known:
-                    log.error("store.gone", extra={"store": self._layout.root})
-                is_known = True
                 await self._threads.write(self._lock.take)
             except StoreTaken:
                 raise
             except (OSError, UsageError, RegistryError) as error:
-                log.debug("store.not_remade", extra={"reason": str(error)})
+                if not is_known:
+                    log.error(  # noqa: TRY400 - the reason is in the fields
+                        "store.gone", extra={"store": self._layout.root, "error": str(error)}
+                    )
+                is_known = True
             else:
                 is_known = False
                 log.warning("store.remade", extra={"store": self._layout.root})

@@ -21,14 +21,17 @@ class StoreLock:
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
         self._descriptor = -1
+        self._device = -1
 
     def take(self) -> None:
         """Make the folders where they are missing, and lock them.
 
         Raises:
-            UsageError: the folder can't be written, another lreg serves it, or it spans disks.
+            UsageError: the folder can't be written, another lreg serves it, it spans disks, or
+                lies on another disk than when it was taken before.
         """
         layout = self._layout
+        self._check_device()
         folders = (layout.blobs, layout.repositories, layout.uploads, layout.fills, layout.scratch)
         try:
             for folder in folders:
@@ -47,6 +50,7 @@ class StoreLock:
                 f"the store {layout.root} lies on more than one disk: put all of it on one, "
                 "content is renamed into its place"
             )
+        self._device = os.stat(layout.root).st_dev
 
     def release(self) -> None:
         """Let others have the folders."""
@@ -57,6 +61,17 @@ class StoreLock:
     def is_lost(self) -> bool:
         """Return whether the folders were taken away while they were held."""
         return is_lost(self._descriptor, self._layout.lock)
+
+    def _check_device(self) -> None:
+        # What is pushed below a mount point would be out of sight once the disk is there again.
+        place = self._layout.root
+        while self._device >= 0 and not os.path.exists(place):
+            place = os.path.dirname(place)
+        if self._device >= 0 and os.stat(place).st_dev != self._device:
+            raise UsageError(
+                f"the disk of the store {self._layout.root} is gone: mount it again, or start "
+                "lreg anew on what is there"
+            )
 
     def _lock(self) -> None:
         descriptor = os.open(self._layout.lock, os.O_RDWR | os.O_CREAT, 0o666)

@@ -61,12 +61,15 @@ class Hold:
         self._lock = self._taken()
 
     def renew(self) -> bool:
-        """Take the lock anew if its file was removed; return whether that was needed.
+        """Take the lock anew if its file was removed and the store is there again.
+
+        Returns:
+            Whether it did.
 
         Raises:
             UsageError: it can't be taken now; `renew` may be tried again.
         """
-        if not self._is_lost():
+        if not self._is_lost() or not run_folder(self._store).parent.is_dir():
             return False
         lock = self._taken()
         os.close(self._lock)
