@@ -27,10 +27,10 @@ print(len(found), lreg.__file__)
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bin folder of a fresh environment with lreg in it and nothing else."""
     home = tmp_path_factory.mktemp("installed")
-    subprocess.run([sys.executable, "-m", "venv", home], check=True)
-    pip = (str(home / "bin/pip"), "install", "--quiet", "--no-compile")
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", home], check=True)
+    pip = (sys.executable, "-m", "pip", "--python", home / "bin/python", "install")
     done = subprocess.run(
-        [*pip, "-c", ROOT / "constraints.txt", ROOT],
+        [*pip, "--quiet", "--no-compile", "-c", ROOT / "constraints.txt", ROOT],
         # How packages are reached from this machine is in the environment.
         env={name: text for name, text in os.environ.items() if name != "PYTHONPATH"},
         cwd=home,

@@ -6,7 +6,6 @@ import gzip
 import hashlib
 import io
 import json
-import random
 import tarfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -34,12 +33,7 @@ def sha256(data: bytes) -> str:
 
 
 def noise(size: int, seed: str) -> bytes:
-    """Return `size` bytes that don't compress, the same for the same seed."""
-    return random.Random(seed).randbytes(size)
-
-
-def much_noise(size: int, seed: str) -> bytes:
-    """As `noise`, for hundreds of megabytes at a gigabyte a second."""
+    """Return `size` bytes that don't compress, the same for the same seed; a gigabyte a second."""
     cipher = Cipher(algorithms.AES(hashlib.sha256(seed.encode()).digest()), modes.CTR(bytes(16)))
     return cipher.encryptor().update(bytes(size))
 

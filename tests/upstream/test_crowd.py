@@ -12,7 +12,7 @@ import pytest
 from tests.fakes.faults import ALWAYS, Fault
 from tests.support.crowds import crowd
 from tests.support.downloads import download
-from tests.support.images import much_noise, sha256
+from tests.support.images import noise, sha256
 from tests.support.raw import dial, get, read_head
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def test_16_clients_of_a_cold_blob(start: Start, hub: Upstream, tmp_path: Path) 
     Each has its first byte 50 ms after upstream's first, and ends within 3 % of the time of a
     direct download of upstream's 50 MB/s; upstream sends the blob once.
     """
-    data = much_noise(512 * MIB, "crowd")
+    data = noise(512 * MIB, "crowd")
     digest = hub.put_blob("some/app", data).digest
     hub.script.add("GET", "/blobs/", Fault(rate=50e6), ALWAYS)
     (direct,) = crowd(hub.url, f"/v2/some/app/blobs/{digest}", 1, tmp_path)
@@ -66,7 +66,7 @@ def memory(registry: Running) -> int:
 
 def test_100_slow_readers(start: Start, hub: Upstream) -> None:
     """100 clients that crawl through a blob on its way cost no memory, and hold nobody up."""
-    data = much_noise(64 * MIB, "slow")
+    data = noise(64 * MIB, "slow")
     path = f"/v2/docker.io/some/app/blobs/{hub.put_blob('some/app', data).digest}"
     hub.script.add("GET", "/blobs/", Fault(rate=32e6), ALWAYS)
     mirror = start({"docker.io": hub.url})

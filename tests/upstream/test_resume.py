@@ -11,7 +11,7 @@ import pytest
 
 from tests.fakes.faults import ALWAYS, Fault, Reply
 from tests.support.downloads import Download, download
-from tests.support.images import much_noise, noise, sha256
+from tests.support.images import noise, sha256
 from tests.support.processes import eventually, free_port
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def test_20_drops_and_2_kills(start: Start, hub: Upstream) -> None:
     Clients see one complete and right body or a closed connection, and upstream sends at most
     2 % more than the blob.
     """
-    data = much_noise(96 * MIB, "drops")
+    data = noise(96 * MIB, "drops")
     path = f"/v2/docker.io/some/app/blobs/{hub.put_blob('some/app', data).digest}"
     rate, cut = len(data) / 3, len(data) // 23
     hub.script.add("GET", "/blobs/", Fault(cut_after=cut, rate=rate), ALWAYS)

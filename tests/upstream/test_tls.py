@@ -11,7 +11,7 @@ from tests.fakes.faults import ALWAYS, Fault
 from tests.fakes.upstream import Upstream
 from tests.support.certificates import good_tls
 from tests.support.downloads import at_once, download
-from tests.support.images import hello, much_noise, sha256
+from tests.support.images import hello, noise, sha256
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tests.support.mirrors import Start
 
 MIB = 1 << 20
-DATA = much_noise(24 * MIB, "tls")
+DATA = noise(24 * MIB, "tls")
 ADDRESS = "127.0.0.13"
 
 
