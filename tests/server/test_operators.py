@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 UPLOADS = "/v2/app/blobs/uploads/"
 
 
+HALF = b"PUT /v2/app/manifests/1 HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nhalf"
+
+
 @contextmanager
 def started(folder: Path, *options: str, few_files: bool = False) -> Iterator[Running]:
     """A registry that at its end exits with 0 and has shown no traceback."""
@@ -147,6 +150,20 @@ def test_a_hang_up_is_no_end(tmp_path: Path) -> None:
         os.kill(registry.process.pid, signal.SIGHUP)
         eventually(lambda: "server.hangup" in registry.process.log)
         wire.ask("GET", "/v2/").expect(200)
+
+
+def test_a_second_interrupt_waits_for_nobody(tmp_path: Path) -> None:
+    """Ctrl-C twice ends it at once, whoever is in the middle of a request."""
+    registry = start_lreg(tmp_path, "--grace=10m")
+    with socket.create_connection(("127.0.0.1", registry.port)) as slow:
+        slow.sendall(HALF)
+        with registry.wire() as wire:
+            wire.ask("GET", "/v2/").expect(200)
+        os.kill(registry.process.pid, signal.SIGINT)
+        eventually(lambda: "server.stopping" in registry.process.log)
+        assert not registry.process.has_ended
+        os.kill(registry.process.pid, signal.SIGINT)
+        registry.ended()
 
 
 def test_its_terminal_is_closed(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 
 async def serve(config: Config, ready: Callable[[list[str]], None]) -> None:
-    """Serve until SIGTERM or SIGINT.
+    """Serve until SIGTERM or SIGINT; a second SIGINT cuts what is still running then.
 
     Args:
         config: every setting.
@@ -50,7 +50,7 @@ async def serve(config: Config, ready: Callable[[list[str]], None]) -> None:
     registry = Registry(mirror, _policy(config), records, pulls, allow_delete=config.delete)
     server = HttpServer(registry)
     records.connections.set_function(lambda: len(server.connections))
-    stop = _stop_signal()
+    stop = _stop_signal(server)
     for sock, endpoint in listeners:
         await server.listen(sock, endpoint, context if endpoint.tls else None)
     urls = [endpoint.url for _, endpoint in listeners]
@@ -94,11 +94,18 @@ def _policy(config: Config) -> Policy:
     return Policy(accounts, open_to_all=config.allow_anonymous_push)
 
 
-def _stop_signal() -> asyncio.Task[bool]:
+def _stop_signal(server: HttpServer) -> asyncio.Task[bool]:
     stop = asyncio.Event()
+
+    def interrupt() -> None:
+        # Who presses Ctrl-C again does not want to wait.
+        if stop.is_set():
+            server.hurry()
+        stop.set()
+
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    loop.add_signal_handler(signal.SIGINT, interrupt)
     # Whoever started it with nohup has said what a hang-up is to do.
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         loop.add_signal_handler(signal.SIGHUP, stop.set if _has_terminal() else _hang_up)
