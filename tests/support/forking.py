@@ -149,8 +149,6 @@ def _preload() -> None:
 
 def _serve() -> None:
     """Print a socket's path and fork whatever is asked for there, until stdin is closed."""
-    codes: list[int] = []
-    atexit.register(_leave, codes)  # before any other, so that it is the last to be called
     _preload()
     folder = tempfile.mkdtemp(prefix="lreg-fork-")
     tempfile.tempdir = None  # what is forked has a $TMPDIR of its own
@@ -162,7 +160,7 @@ def _serve() -> None:
         os.write(1, f"{folder}/socket\n".encode())
         asked = _forked(listener)
     if asked:
-        _become(*asked, codes)
+        _become(*asked)
     shutil.rmtree(folder)
 
 
@@ -201,8 +199,8 @@ def _report(end: int, pid: int, link: socket.socket) -> None:
     os.close(end)
 
 
-def _become(request: dict[str, Any], files: list[int], codes: list[int]) -> None:
-    """Be the process that was asked for, and note its exit code."""
+def _become(request: dict[str, Any], files: list[int]) -> None:
+    """Be the process that was asked for."""
     os.setsid()
     for number, file in enumerate(files):
         os.dup2(file, number)
@@ -212,24 +210,9 @@ def _become(request: dict[str, Any], files: list[int], codes: list[int]) -> None
     os.chdir(request["cwd"])
     sys.path[0] = request["cwd"]
     sys.argv = request["argv"]
-    try:
-        if sys.argv[0] == IMAGES:
-            seed.main()
-        runpy.run_module("lreg", run_name="__main__", alter_sys=True)
-    except SystemExit as exited:
-        codes.append(exited.code if isinstance(exited.code, int) else exited.code is not None)
-        raise
-
-
-def _leave(codes: list[int]) -> None:
-    """End here: to free what all forks share would copy it first, which takes longest of all."""
-    # What can't be written has Python say so, as it does.
-    with contextlib.suppress(OSError):
-        for stream in (sys.stdout, sys.stderr):
-            if stream:
-                stream.flush()
-        if codes:
-            os._exit(codes[0])
+    if sys.argv[0] == IMAGES:
+        seed.main()
+    runpy.run_module("lreg", run_name="__main__", alter_sys=True)
 
 
 if __name__ == "__main__":
