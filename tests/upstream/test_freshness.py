@@ -218,8 +218,8 @@ def test_without_digest_header(hub: Upstream, mirror: Running) -> None:
 def test_deleted_upstream(hub: Upstream, mirror: Running, tmp_path: Path) -> None:
     """A tag that upstream deleted is 404 after its time, in words that say what is still here.
 
-    Its digest can be pulled, `lreg ls` tells that it is gone, and pinned it is served, marked as
-    stale; when upstream has it again, it is as any other. What is immutable stays.
+    Its digest can be pulled, `lreg ls` and `missing` tell that it is gone, and pinned it is served,
+    marked as stale; when upstream has it again, it is as any other. What is immutable stays.
     """
     lreg = Client(tmp_path, sys.executable, "-m", "lreg", LOCAL_REGISTRY=mirror.host)
     for name in ("always/app", "frozen/app"):
@@ -227,6 +227,10 @@ def test_deleted_upstream(hub: Upstream, mirror: Running, tmp_path: Path) -> Non
         pull(mirror, name, "v1")
         del hub.held[name].tags["v1"]
     digest, name = version(1).manifest.digest, "docker.io/always/app:v1"
+    frozen, at = "docker.io/frozen/app:v1", f"docker.io/always/app@{digest}"
+    lock = tmp_path / "images.lock"
+    fields = {"name": "docker.io/always/app", "tag": "v1", "digest": digest}
+    lock.write_text(json.dumps({"image": [fields]}))
     with mirror.wire() as wire:
         refused = wire.manifest("docker.io/always/app", "v1").expect(404)
         said = refused.json()["errors"][0]["message"]
@@ -237,7 +241,13 @@ def test_deleted_upstream(hub: Upstream, mirror: Running, tmp_path: Path) -> Non
         listed = lreg("ls", "docker.io/always/").out
         assert listed == f"{name}  cached, gone upstream\n"
         assert json.loads(lreg("ls", "docker.io/always/", "--json").out)[0]["images"][0]["gone"]
+        said = f"{name}@{digest}  gone upstream: `lreg pin {name}` keeps it\n"
+        kept = lreg.attempt("missing", "--lock", str(lock))
+        assert (kept.code, kept.out) == (1, said)
+        assert [lreg.attempt("has", each).code for each in (name, frozen, at)] == [1, 0, 0]
         lreg("pin", name)
+        assert [lreg.attempt("has", each).code for each in (name, frozen, at)] == [0, 0, 0]
+        assert lreg("missing", "--lock", str(lock)).out == ""
         for _ in ("asked", "remembered"):
             assert wire.pull("docker.io/always/app", "v1") == digest
             assert "warning" in wire.manifest("docker.io/always/app", "v1").headers

@@ -271,6 +271,12 @@ class CachedRepository(Here):
         checked = 0.0 if tagged.record.gone else tagged.record.checked
         return left(self._freshness.of(self.name, tag), checked, now) > 0
 
+    def is_gone(self, tag: Tag, tagged: Tagged) -> bool:
+        """Return whether a cached tag is given to nobody any more: upstream has deleted it."""
+        record, mode = tagged.record, self._freshness.of(self.name, tag).mode
+        is_asked = not self.source.upstream.offline and mode in {"seconds", "always"}
+        return record.gone and record.cached and not record.pinned and is_asked
+
     def _prefetch(self, held: Held) -> None:
         if self.source.blobs.is_complete(held.digest):
             return

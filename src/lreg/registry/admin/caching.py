@@ -214,6 +214,7 @@ async def _lack(
         # An own version stands in front of it; it was whole when it was pushed.
         return ""
     digest = reference.digest or (tagged.digest if tagged else None)
+    cached = mirror.cached(name)
     contents = Contents()
     if digest:
         await contents.add(repository, digest, _platforms_here(mirror, name, wanted))
@@ -224,6 +225,8 @@ async def _lack(
         why = f"{len(contents.absent) + len(lacking)} pieces are not here, {sum(lacking)} bytes"
     elif reference.tag and tagged is None:
         why = "its tag is not here"
+    elif reference.tag and tagged and cached and cached.is_gone(reference.tag, tagged):
+        why = f"gone upstream: `lreg pin {name}:{reference.tag}` keeps it"
     else:
         moved = tagged and tagged.digest != digest
         why = f"its tag means sha256:{tagged.digest.short}" if tagged and moved else ""
