@@ -10,11 +10,14 @@ from tests.nodes.cells import Cells, Look
 from tests.nodes.patients import kinds
 from tests.nodes.runtimes import Docker29
 from tests.nodes.ways import MIRROR
-from tests.support.images import attested, hello
+from tests.support.images import artifact, attested, hello
 
 if TYPE_CHECKING:
     from tests.nodes.cells import Told
     from tests.nodes.world import World
+
+# What Docker looks for (moby, daemon/containerd/image_pull.go).
+SIGNATURE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 
 
 @pytest.mark.parametrize("patient", kinds(Docker29), indirect=True)
@@ -35,3 +38,23 @@ class TestDocker29(Cells):
                 assert runtime.pull(f"{host}/library/attested:1") == each.manifest.digest
             look.no_names()
             runtime.forget()
+
+    def test_signed(self, told: Told, world: World) -> None:
+        """The signatures of attestations come from lreg as well, of upstream's list of them."""
+        runtime = told.runtime
+        hosts = told.apply(MIRROR)
+        made = {host: attested(hello(f"signed {host}")) for host in hosts}
+        signatures = {
+            host: artifact(each.images[-1].manifest, SIGNATURE, host.encode())
+            for host, each in made.items()
+        }
+        for host, each in made.items():
+            world.internet[host].hold("library/signed", each, "1")
+            world.internet[host].hold("library/signed", signatures[host])
+        for go in (world.go_online, world.go_offline):
+            go()
+            for host, each in made.items():
+                assert runtime.pull(f"{host}/library/signed:1") == each.manifest.digest
+            runtime.forget()
+        for host, signature in signatures.items():
+            assert world.internet[host].requests("GET", f"/manifests/{signature.manifest.digest}")

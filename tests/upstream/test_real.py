@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.clients import Client
 from tests.support.images import Index, artifact, hello, image, multi_arch, noise
 from tests.support.others import STARTS
 from tests.support.registries import start_docker_registry, start_lreg
+from tests.tools import build
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -116,7 +118,35 @@ def test_a_tag_that_moves_and_goes(start: Start, theirs: Running) -> None:
         assert wire.pull(NAME, last) == last
 
 
-def test_referrers(start: Start, theirs: Running) -> None:
+@pytest.mark.client("crane")
+def test_referrers(start: Start, theirs: Running, tmp_path: Path) -> None:
+    """A signature is listed as its registry lists it, or as crane does under a tag in its place.
+
+    What is listed is pulled by its digest; offline both are here.
+    """
+    made = hello("signed")
+    signature = artifact(made.manifest, "application/vnd.example.signature", b"signed")
+    digest = signature.manifest.digest
+    mirror = start({"registry.example": theirs.url}, settings=ASK_ALWAYS)
+    crane = Client(tmp_path / "crane", str(build("crane")))
+    with theirs.wire() as far, mirror.wire() as wire:
+        subject = far.push("tests/app", made, "v1")
+        wire.pull(NAME, "v1")
+        path = f"/v2/{NAME}/referrers/{subject}"
+        assert wire.ask("GET", path).expect(200).json()["manifests"] == []
+        wire.push("own/signatures", signature)
+        source = f"{mirror.host}/own/signatures@{digest}"
+        crane("copy", source, f"{theirs.host}/tests/app:signature")
+        (listed,) = wire.ask("GET", path).expect(200).json()["manifests"]
+        assert listed["digest"] == digest
+        assert wire.pull(NAME, digest) == digest
+    mirror.stop()
+    with start({"registry.example": theirs.url}, "--offline").wire() as wire:
+        assert wire.ask("GET", path).expect(200).json()["manifests"] == [listed]
+        assert wire.pull(NAME, digest) == digest
+
+
+def test_referrers_that_were_pulled(start: Start, theirs: Running) -> None:
     """A signature that was pulled is listed here, also where its registry lists none itself."""
     made = hello("signed")
     signature = artifact(made.manifest, "application/vnd.example.signature", b"signed")
@@ -150,7 +180,7 @@ def test_a_volume_goes_back(start: Start, docker_registry: Running, tmp_path: Pa
 
 
 def test_lreg(start: Start, tmp_path: Path, repository: str) -> None:
-    """A lreg can be the upstream of another, by a path of its own there."""
+    """A lreg can be the upstream of another, by a path of its own there; its signatures too."""
     made = MADE["index"]
     far = tmp_path / "far"
     far.mkdir()
@@ -158,8 +188,12 @@ def test_lreg(start: Start, tmp_path: Path, repository: str) -> None:
     try:
         with upstream.wire() as theirs:
             digest = theirs.push(f"proxy/docker/{repository}", made, "v1")
+            signature = artifact(made.manifest, "application/vnd.example.signature", b"signed")
+            signed = theirs.push(f"proxy/docker/{repository}", signature)
         table = {"address": upstream.url, "path": "proxy/docker"}
         with start({"docker.io": table}).wire() as wire:
             assert wire.pull(f"docker.io/{repository}", "v1") == digest
+            listed = wire.ask("GET", f"/v2/docker.io/{repository}/referrers/{digest}").expect(200)
+            assert [one["digest"] for one in listed.json()["manifests"]] == [signed]
     finally:
         upstream.stop()
