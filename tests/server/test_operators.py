@@ -20,7 +20,7 @@ from lreg.certificates import ensure_ca
 from lreg.cli.registries import running
 from lreg.store.layout import Layout
 from lreg.store.lock import StoreLock
-from tests.support.disks import on_small_disk
+from tests.support.disks import Disk, on_small_disk
 from tests.support.images import hello
 from tests.support.processes import (
     Program,
@@ -127,6 +127,34 @@ def test_the_disk_of_the_store_goes(tmp_path: Path) -> None:
     finally:
         registry.stop()
     assert "mount it again" in registry.process.log
+
+
+@pytest.mark.client("namespaces")
+def test_it_starts_on_a_full_disk(tmp_path: Path) -> None:
+    """After a reboot, say, it serves what is there, and commands find it, until there is room."""
+    store = tmp_path / "store"
+    waits = [*on_small_disk(store, 24), "sh", "-c", "echo mounted; exec sleep infinity"]
+    holder = Program(waits, tmp_path / "holder.log", clean_environment(tmp_path))
+    holder.wait_until(lambda: "mounted" in holder.log)
+    inside = ("nsenter", "--mount", "--target", str(holder.pid))
+    try:
+        first = start_lreg(tmp_path, store=store, inside=inside)
+        with first.wire() as wire:
+            wire.push("app", hello("x"), "1")
+        Disk(first).fill(0)
+        first.stop()
+        second = start_lreg(tmp_path, store=store, inside=inside)
+        found = running.find(Disk(second).root)
+        assert found
+        assert found.pid == second.process.pid
+        with second.wire() as wire:
+            wire.ask("GET", "/v2/app/manifests/1").expect(200)
+            wire.ask("POST", UPLOADS).expect(507)
+            Disk(second).empty()
+            wire.push("app", hello("y"), "2")
+        second.stop()
+    finally:
+        holder.kill()
 
 
 @pytest.mark.parametrize("goes", ["renamed", "removed"])

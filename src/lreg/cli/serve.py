@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import shutil
 import socket
@@ -23,6 +24,8 @@ from lreg.errors import LregError, UsageError
 
 if TYPE_CHECKING:
     from lreg.config import Config, Loaded
+
+log = logging.getLogger(__name__)
 
 # What pulls an image, the likeliest first. Docker asks no certificate of loopback.
 _PULLS = {
@@ -49,9 +52,16 @@ def command(loaded: Loaded, *, example: Path | None, log_file: Path | None) -> N
     from lreg.log import set_up  # noqa: PLC0415 -- `lreg --help` needs none of it
 
     config = loaded.config
-    set_up(config.log_level, config.log_format, log_file)
     with running.hold(config.store) as held:
-        asyncio.run(_serve(config, held, example, log_file))
+        set_up(config.log_level, config.log_format, log_file)
+        try:
+            asyncio.run(_serve(config, held, example, log_file))
+        except (LregError, OSError):
+            raise
+        except Exception:
+            # In the background nobody reads what it would say on stderr.
+            log.exception("server.crashed")
+            raise
 
 
 async def _serve(
@@ -73,8 +83,8 @@ async def _serve(
             ca=str(ca) if ca else None,
             log=str(log_file.absolute()) if log_file else None,
         )
-        running.announce(config.store, said)
-        beside.add(asyncio.create_task(_keep_announced(config.store, held, said)))
+        is_announced = _announced(config.store, said)
+        beside.add(asyncio.create_task(_keep_announced(config.store, held, said, is_announced)))
         _tell_systemd()
         for url in urls:
             click.echo(f"listening on {url}")
@@ -93,14 +103,27 @@ async def _serve(
         await asyncio.gather(*beside, return_exceptions=True)
 
 
-async def _keep_announced(store: Path, held: running.Hold, said: running.Running) -> None:
+def _announced(store: Path, said: running.Running) -> bool:
+    # Serving what is there matters more than being found by the commands beside it.
+    try:
+        running.announce(store, said)
+    except OSError as error:
+        log.warning("server.not_announced", extra={"error": str(error)})
+        return False
+    return True
+
+
+async def _keep_announced(
+    store: Path, held: running.Hold, said: running.Running, is_announced: bool
+) -> None:
     """Let the commands find this server, also where somebody removes the store under it."""
     while True:
         await asyncio.sleep(_LOOK_EVERY)
-        # Where it can't, the store says so in the log, and it is tried again.
+        # Where it can't be held, the store says so in the log, and it is tried again.
         with suppress(UsageError, OSError):
-            if await asyncio.to_thread(held.renew):
+            if await asyncio.to_thread(held.renew) or not is_announced:
                 running.announce(store, said)
+                is_announced = True
 
 
 async def _show(url: str, ca: Path | None, example: Path | None) -> None:

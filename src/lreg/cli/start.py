@@ -35,18 +35,13 @@ def command(loaded: Loaded, *, wait: float) -> None:
     if (already := running.find(store)) is not None:
         raise UsageError(f"it runs already, pid {already.pid}: {' '.join(already.urls)}")
     log = running.run_folder(store) / "log"
-    # What it says besides its log is for who started it only: a new token may be in it. Where two
-    # start it at once, each hears its own.
-    flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-    mine = f"stderr.{os.getpid()}"
-    said = running.open_beside(store, mine, flags, 0o600)
+    # What it says besides its log is for who started it only: a new token may be in it. No file, so
+    # that it starts on a full disk too.
+    said = os.memfd_create("lreg-stderr")
     try:
         found = _wait(_spawn(as_flags(loaded), log, said), store, said, wait)
-        (running.run_folder(store) / mine).replace(running.run_folder(store) / "stderr")
         click.echo(_content(said), err=True, nl=False)
-        os.truncate(said, 0)
     finally:
-        (running.run_folder(store) / mine).unlink(missing_ok=True)
         os.close(said)
     for url in found.urls:
         click.echo(f"listening on {url}")

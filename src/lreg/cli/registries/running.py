@@ -1,7 +1,8 @@
 """The lreg that runs on a store: what it says of itself to the commands beside it.
 
-A server holds a lock on `<store>/lreg/run/lock` for as long as it lives, and keeps `serve.json`
-beside it while it answers. Whatever is left there by a crash counts for nothing without the lock.
+A server holds a lock on `<store>/lreg/run/lock` for as long as it lives, and says in `serve.json`
+beside it where it answers. Both files stay and are written in place: the next server can start on a
+full disk.
 """
 
 from __future__ import annotations
@@ -22,6 +23,10 @@ from lreg.locks import is_lost
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+
+# One block of a disk: once it is there, writing takes no more room.
+_STATE_SIZE = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +64,8 @@ class Hold:
         """Take it; raise UsageError where another lreg has it, or the store can't be written."""
         self._store = store
         self._lock = self._taken()
+        # A crash may have left what the server before this one said.
+        _say(store, b"")
 
     def renew(self) -> bool:
         """Take the lock anew if its file was removed and the store is there again.
@@ -79,14 +86,14 @@ class Hold:
     def release(self) -> None:
         """Let another have it; what was announced is no longer so."""
         if not self._is_lost():
-            _state(self._store).unlink(missing_ok=True)
+            _say(self._store, b"")
         os.close(self._lock)
 
     def _is_lost(self) -> bool:
         return is_lost(self._lock, run_folder(self._store) / "lock")
 
     def _taken(self) -> int:
-        lock = open_beside(self._store, "lock", os.O_RDWR | os.O_CREAT, 0o644)
+        lock = _open_lock(self._store)
         if not _lock(lock):
             os.close(lock)
             raise UsageError(
@@ -109,16 +116,12 @@ def hold(store: Path) -> Iterator[Hold]:
         held.release()
 
 
-def open_beside(store: Path, name: str, flags: int, mode: int) -> int:
-    """Return an open file of the folder about the running server, which is made if need be.
-
-    Raises:
-        UsageError: the store can't be written; says what to do.
-    """
+def _open_lock(store: Path) -> int:
+    """Return the open file of the lock; it is made, with its folder, if need be."""
     folder = run_folder(store)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        return os.open(folder / name, flags | os.O_CLOEXEC, mode)
+        return os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as error:
         raise UsageError(
             f"the store can't be written ({error.filename}: {error.strerror}): choose another "
@@ -137,11 +140,27 @@ def _lock(lock: int) -> bool:
 
 
 def announce(store: Path, running: Running) -> None:
-    """Tell the commands beside it that this server answers; only under `hold`."""
-    state = _state(store)
-    fresh = state.with_suffix(".new")
-    fresh.write_text(json.dumps(asdict(running)) + "\n")
-    fresh.replace(state)
+    """Tell the commands beside it that this server answers; only under `hold`.
+
+    Raises:
+        OSError: it can't be written.
+    """
+    _say(store, json.dumps(asdict(running)).encode(), create=True)
+
+
+def _say(store: Path, text: bytes, *, create: bool = False) -> None:
+    """Write what the server says of itself over what it said before; blanks are nothing."""
+    try:
+        state = os.open(_state(store), os.O_WRONLY | os.O_CLOEXEC | (create and os.O_CREAT), 0o644)
+    except FileNotFoundError:
+        if create:
+            raise
+        return
+    try:
+        os.pwrite(state, text.ljust(_STATE_SIZE), 0)
+        os.ftruncate(state, max(len(text), _STATE_SIZE))
+    finally:
+        os.close(state)
 
 
 def find(store: Path) -> Running | None:
