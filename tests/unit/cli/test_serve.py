@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import logging
 import socket
 import sys
 from pathlib import Path
 
 import pytest
 
+from lreg import cli
 from lreg.cli.registries import running
 from tests.support.processes import Program, attempt, clean_environment, free_port, listens
 
@@ -96,3 +98,25 @@ def test_a_store_that_cannot_be_made(tmp_path: Path) -> None:
     assert said.code in (1, 2)
     assert said.err.startswith("lreg: ")
     assert said.err.count("\n") == 1
+
+
+def test_a_crash_is_in_the_log(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What a bug ends in the background is told by its log: nobody reads its stderr."""
+
+    async def crash(*_: object) -> None:
+        raise RuntimeError("boom")
+
+    root = logging.getLogger()
+    before = root.handlers[:], root.level, logging.raiseExceptions
+    root.handlers[:] = []
+    monkeypatch.setattr("lreg.registry.server.serve", crash)
+    log = tmp_path / "log"
+    try:
+        with pytest.raises(RuntimeError):
+            cli.run(["serve", "--store", str(tmp_path / "store"), "--log-file", str(log)])
+    finally:
+        for handler in root.handlers:
+            handler.close()
+        root.handlers[:], root.level, logging.raiseExceptions = before
+    assert "server.crashed" in log.read_text()
+    assert "boom" in log.read_text()
