@@ -134,8 +134,8 @@ class Link:
         )
 
     def _send(self, event: h11.Event) -> None:
-        for part in self._protocol.send_with_data_passthrough(event) or ():
-            self._wire.transport.write(part)
+        # Written one by one, each header would be a packet, and a record of TLS.
+        self._wire.transport.writelines(self._protocol.send_with_data_passthrough(event) or ())
 
     async def _send_body(self, body: AsyncIterable[bytes], size: int | None) -> None:
         if isinstance(body, Pumped) and (size or 0) >= _DIRECT:

@@ -13,6 +13,7 @@ from lreg.client.registry import Registry
 from lreg.errors import Unavailable, UsageError
 from tests.fakes.faults import Fault, Reply
 from tests.fakes.upstream import Upstream
+from tests.support.certificates import ended_tls, good_tls
 from tests.unit.client.conftest import HASTE, NAME
 
 if TYPE_CHECKING:
@@ -43,6 +44,53 @@ async def test_untrusted(secure: Upstream) -> None:
     with pytest.raises(Unavailable, match=r"is not trusted .*--ca, or use --insecure"):
         await ping(secure.url)
     assert not secure.seen
+
+
+async def test_ended(authority: CertificateAuthority) -> None:
+    """A certificate whose time is over is refused, and that is said."""
+    async with Upstream(tls=ended_tls(authority, "127.0.0.1")) as ended:
+        with pytest.raises(Unavailable, match=r"not trusted \(certificate has expired"):
+            await ping(ended.host, ca=authority.path)
+        assert await ping(ended.url, insecure=True) == ended.url
+
+
+@pytest.mark.parametrize(
+    ("certified", "called", "why"),
+    [
+        ("localhost", "localhost", None),
+        ("127.0.0.1", "127.0.0.1", None),
+        ("localhost", "127.0.0.1", "IP address mismatch"),
+        ("127.0.0.2", "127.0.0.1", "IP address mismatch"),
+        ("127.0.0.1", "localhost", "Hostname mismatch"),
+    ],
+)
+async def test_names(
+    authority: CertificateAuthority, certified: str, called: str, why: str | None
+) -> None:
+    """A certificate is good for the names and addresses in it, and no others."""
+    greeted = []
+    tls = good_tls(authority, certified)
+    tls.sni_callback = lambda _, name, __: greeted.append(name)
+    async with (
+        Upstream(tls=tls) as upstream,
+        client(f"https://{called}:{upstream.port}", ca=authority.path) as registry,
+    ):
+        if why:
+            with pytest.raises(Unavailable, match=rf"is not trusted \({why}"):
+                await registry.ping()
+            assert not upstream.seen
+        else:
+            await registry.ping()
+    # An address is no server name (RFC 6066, 3).
+    assert set(greeted) == {None if called[0].isdigit() else called}
+
+
+async def test_system_trust(
+    authority: CertificateAuthority, secure: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the system trusts is trusted, wherever its environment says that this is."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.path))
+    assert await ping(secure.url) == secure.url
 
 
 async def test_tls_is_found(secure: Upstream) -> None:
@@ -114,6 +162,8 @@ async def test_tunnel(
         assert await ping(url, insecure=True) == url
         with pytest.raises(Unavailable, match="is not trusted"):
             await ping(url, ca=authority.path)
+        with pytest.raises(Unavailable, match="can't be a name"):
+            await ping(f"https://registry..example:{secure.port}", insecure=True)
     assert asked.startswith(f"CONNECT registry.example:{secure.port} HTTP/1.1".encode())
     assert secure.seen[0].headers["host"] == f"registry.example:{secure.port}"
 

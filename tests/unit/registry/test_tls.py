@@ -7,15 +7,10 @@ import hashlib
 import os
 import socket
 import ssl
-import struct
 import threading
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 from OpenSSL import SSL
 
 from lreg.certificates import ensure_ca
@@ -23,6 +18,7 @@ from lreg.errors import TransferBroken
 from lreg.registry.http.messages import Request, Response
 from lreg.registry.http.sessions import TlsContext
 from tests.support.processes import in_time
+from tests.support.records import DATA, HANDSHAKE, KEY_UPDATE, Keys
 from tests.unit.registry.serving import (
     LAST,
     connected,
@@ -159,13 +155,12 @@ async def test_keys_that_change(tmp_path: Path, contexts: Contexts) -> None:
         client = Client(context)
         await client.connect(port)
         head = b"PUT / HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
-        keys = Keys.logged(tmp_path / "keys")
-        sealed = bytearray(keys.seal(0x17, head % len(content)))
-        for begin in range(0, len(content), 1 << 14):
-            sealed += keys.seal(0x17, content[begin : begin + (1 << 14)])
-            if begin in (1 << 18, 1 << 21):
-                sealed += keys.seal(0x16, b"\x18\x00\x00\x01\x01")  # KeyUpdate, update_requested
-                keys = keys.next()
+        keys = Keys.logged(tmp_path / "keys", "CLIENT")
+        sealed = keys.seal(DATA, head % len(content))
+        for begin in range(0, len(content), 1 << 20):
+            sealed += keys.seal_all(content[begin : begin + (1 << 20)])
+            sealed += keys.seal(HANDSHAKE, KEY_UPDATE)
+            keys = keys.next()
         client.writer.write(sealed)
         answer = await client.rest()
         assert answer.endswith(hashlib.sha256(content).hexdigest().encode())
@@ -247,35 +242,3 @@ class Client:
                 if not piece:
                     return said
                 said += piece
-
-
-@dataclass
-class Keys:
-    """What a client seals its records with (RFC 8446, 5 and 7.3), for AES-128-GCM with SHA-256."""
-
-    secret: bytes
-    sealed: int = 0
-
-    @classmethod
-    def logged(cls, path: Path) -> Keys:
-        """Return the first ones of a connection, from the log of its secrets."""
-        lines = [line.split() for line in path.read_text().splitlines()]
-        (secret,) = [line[2] for line in lines if line[:1] == ["CLIENT_TRAFFIC_SECRET_0"]]
-        return cls(bytes.fromhex(secret))
-
-    def next(self) -> Keys:
-        """Return those after a KeyUpdate."""
-        return Keys(self._expand(b"traffic upd", 32))
-
-    def seal(self, kind: int, content: bytes) -> bytes:
-        """Return a record."""
-        nonce = int.from_bytes(self._expand(b"iv", 12)) ^ self.sealed
-        self.sealed += 1
-        header = struct.pack(">BHH", 0x17, 0x0303, len(content) + 17)
-        key = AESGCM(self._expand(b"key", 16))
-        return header + key.encrypt(nonce.to_bytes(12), content + bytes([kind]), header)
-
-    def _expand(self, label: bytes, length: int) -> bytes:
-        label = b"tls13 " + label
-        info = struct.pack(">HB", length, len(label)) + label + b"\0"
-        return HKDFExpand(hashes.SHA256(), length, info).derive(self.secret)
