@@ -192,12 +192,12 @@ class Histories(RuleBasedStateMachine):
 
 
 def run_histories(kind: str, histories: type[Histories], examples: int) -> None:
-    """Run random histories on the stores of one kind."""
+    """Run random histories on the stores of one kind; fewer where fewer of all are tried."""
     chosen = type("Chosen", (histories,), {"make": staticmethod(STORES[kind])})
     run_state_machine_as_test(
         chosen,
         settings=settings(
-            max_examples=examples,
+            max_examples=examples * settings().max_examples // 100,
             stateful_step_count=30,
             deadline=None,
             suppress_health_check=list(HealthCheck),
