@@ -65,8 +65,8 @@ def command(
 async def _bring(
     wanted: WantedImages, lock: Path | None, access: Access, *, quiet: bool
 ) -> Bringing:
-    from lreg.cli.bringing.bring import Failure, by_copies, by_fills  # noqa: PLC0415 -- `--help` needs
-    from lreg.cli.bringing.locked import missing_of, wanted_of  # noqa: PLC0415             no client
+    from lreg.cli.bringing.bring import Failure, by_copies, by_fills  # noqa: PLC0415 -- `--help` needs no client
+    from lreg.cli.bringing.missing import missing_locked, wanted_of  # noqa: PLC0415
     from lreg.cli.output.progress import shown  # noqa: PLC0415
     from lreg.cli.registries.remote import Registries  # noqa: PLC0415
     from lreg.images.lock import read  # noqa: PLC0415
@@ -79,7 +79,7 @@ async def _bring(
         if lock:
             images = wanted_of(one for one in locked if one not in own)
             wanted = WantedImages(images, wanted.jobs, wanted.referrers)
-        lacking = await missing_of(registries, own) if own else []
+        lacking = await missing_locked(registries, own) if own else []
         with shown(quiet=quiet) as progress:
             if admin:
                 found = await by_fills(admin, wanted, progress)

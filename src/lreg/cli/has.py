@@ -29,8 +29,8 @@ def command(ctx: click.Context, image: tuple[str, ...], *, access: Access) -> No
 
 
 async def _lacking(names: tuple[str, ...], access: Access) -> list[Missing]:
-    from lreg.cli.bringing.lacking import lacking_of  # noqa: PLC0415 -- `--help` needs no client
+    from lreg.cli.bringing.missing import missing_images  # noqa: PLC0415 -- `--help` needs no client
     from lreg.cli.registries.remote import Registries  # noqa: PLC0415
 
     async with Registries(access) as registries:
-        return await lacking_of(registries, names)
+        return await missing_images(registries, names)

@@ -76,18 +76,18 @@ def _json(one: Missing, guessed: Collection[str]) -> dict[str, Any]:
 
 
 async def _of_lock(lock: Path, access: Access) -> list[Missing]:
-    from lreg.cli.bringing.locked import missing_of  # noqa: PLC0415 -- `--help` needs no client
+    from lreg.cli.bringing.missing import missing_locked  # noqa: PLC0415 -- `--help` needs no client
     from lreg.cli.registries.remote import Registries  # noqa: PLC0415
     from lreg.images.lock import read  # noqa: PLC0415
 
     locked = read(lock)
     async with Registries(access) as registries:
-        return await missing_of(registries, locked)
+        return await missing_locked(registries, locked)
 
 
 async def _of_names(images: Sequence[str], access: Access) -> list[Missing]:
-    from lreg.cli.bringing.lacking import lacking_of  # noqa: PLC0415 -- `--help` needs no client
+    from lreg.cli.bringing.missing import missing_images  # noqa: PLC0415 -- `--help` needs no client
     from lreg.cli.registries.remote import Registries  # noqa: PLC0415
 
     async with Registries(access) as registries:
-        return await lacking_of(registries, images)
+        return await missing_images(registries, images)

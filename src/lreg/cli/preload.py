@@ -119,13 +119,13 @@ class Preload:
 
     async def _bring(self, registries: Registries, *, quiet: bool) -> Bringing:
         from lreg.cli.bringing.bring import Bringing, by_copies, by_fills  # noqa: PLC0415
-        from lreg.cli.bringing.lacking import lacking_of  # noqa: PLC0415
+        from lreg.cli.bringing.missing import missing_images  # noqa: PLC0415
         from lreg.cli.output.progress import shown  # noqa: PLC0415
 
         names = [need.image for need in self.needs]
         if not (self.force or self.referrers):
             # Which images of an index a registry that is no lreg should have, nothing tells.
-            names = [one.image for one in await lacking_of(registries, names, self.of_index)]
+            names = [one.image for one in await missing_images(registries, names, self.of_index)]
         if not names:
             return Bringing()
         images = tuple(Wanted(name, self.of_index) for name in names)
@@ -161,7 +161,7 @@ def _kept_as(reference: Reference, own_host: str) -> RepositoryName:
 
 async def _digest(registries: Registries, reference: Reference, name: RepositoryName) -> Digest:
     """Return what an image that is here is: under its whole name, else the one without a host."""
-    from lreg.cli.bringing.locked import ABSENT  # noqa: PLC0415
+    from lreg.cli.bringing.missing import ABSENT  # noqa: PLC0415
 
     try:
         here = await registries.repository(Reference(registries.local_host, name))

@@ -11,6 +11,7 @@ import click
 from lreg.admin.codec import to_json
 from lreg.admin.values import ALL_PLATFORMS
 from lreg.cli import INTERRUPTED
+from lreg.cli.options.printing import quiet_option
 from lreg.cli.output.text import human_seconds, human_size, print_json
 from lreg.errors import UsageError
 from lreg.oci.platform import Platform
@@ -50,7 +51,7 @@ _OPTIONS = (
         metavar="COUNT",
         help="Images at a time, 1 to 64.  [default: 4]",
     ),
-    click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors."),
+    quiet_option,
     click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
 )
 
