@@ -10,9 +10,10 @@ import pytest
 from lreg.oci.digest import Digest
 from lreg.oci.manifest import Manifest
 from lreg.oci.reference import RepositoryName, Tag
+from lreg.store.caching import Listed
 from lreg.store.filesystem import FilesystemStore
 from tests.contract.making import bring, source
-from tests.support.images import Image, hello, multi_arch, sha256
+from tests.support.images import Image, artifact, hello, multi_arch, sha256
 from tests.support.registries import collect_garbage, start_docker_registry, start_lreg
 from tests.support.survey import files, places
 
@@ -59,6 +60,10 @@ async def fill(store: FilesystemStore) -> None:
     await cache(whole, WHOLE, "v1")
     await cache(whole, WHOLE, "latest")
     await whole.pin(Tag("v1"), True)
+    signature = artifact(WHOLE.manifest, "test/signature", b"signature")
+    await cache(whole, signature)
+    listed = Manifest.parse(signature.manifest.data).as_referrer()
+    await whole.note_listed(Digest.parse(WHOLE.manifest.digest), Listed((listed,), 1.0))
 
     moved = store.repository(RepositoryName(f"{HUB}/moved"))
     for image in (hello("before"), MOVED):
@@ -105,7 +110,7 @@ def test_served(tmp_path: Path, cached: Path) -> None:
 
     Its catalog and lists of tags show what lreg's do, and none of lreg's own files.
     """
-    assert extra(cached) == {"fetched", "lreg.json"}
+    assert extra(cached) == {"fetched", "lreg.json", "referrers.json"}
     named = places(cached)
     ours = start_lreg(tmp_path, "--offline", store=cached)
     theirs = start_docker_registry(tmp_path, cached)

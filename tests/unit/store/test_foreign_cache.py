@@ -13,7 +13,7 @@ import pytest
 from lreg.errors import BlobUnknown
 from lreg.oci.digest import Algorithm, Digest
 from lreg.oci.reference import RepositoryName, Tag
-from lreg.store.caching import Tagged, TagRecord
+from lreg.store.caching import Listed, Tagged, TagRecord
 from lreg.store.filesystem import FilesystemStore
 from tests.contract.making import (
     EMPTY,
@@ -76,6 +76,32 @@ ODD = [
     json.dumps({"schemaVersion": 2, "mediaType": [], "manifests": [str(DIGEST)]}).encode(),
     b'{"schemaVersion": 2, "subject": ' + b"9" * 9999 + str(DIGEST).encode(),
 ]
+
+
+def spoil_list(folder: Path, data: bytes) -> None:
+    """Write something else into the one list of referrers in a store."""
+    (file,) = folder.rglob("referrers.json")
+    file.write_bytes(data)
+
+
+UNLISTED = [*ODD, b"", b"{}", b'{"checked":"x","manifests":[]}']
+
+
+@pytest.mark.parametrize("odd", UNLISTED, ids=range(len(UNLISTED)))
+async def test_unreadable_list(
+    tmp_path: Path, store: FilesystemStore, repository: FiledRepository, odd: bytes
+) -> None:
+    """A list of referrers that can't be read is none, disturbs nothing, and is written anew."""
+    await cache(repository)
+    listed = Listed((image(subject=MANIFEST).as_referrer(),), 2.0)
+    await repository.note_listed(MANIFEST.digest, listed)
+    spoil_list(tmp_path, odd)
+    found = await repository.referring(MANIFEST.digest)
+    assert (found.listed, found.pushed, found.fetched) == (None, (), ())
+    await repository.pin(LATEST, True)
+    assert await evictable(store) == set()
+    await repository.note_listed(MANIFEST.digest, listed)
+    assert (await repository.referring(MANIFEST.digest)).listed == listed
 
 
 @pytest.mark.parametrize("odd", ODD, ids=range(len(ODD)))
