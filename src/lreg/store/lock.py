@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import os
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from lreg.errors import StoreTaken, UsageError
 from lreg.locks import is_lost
@@ -22,6 +23,7 @@ class StoreLock:
         self._layout = layout
         self._descriptor = -1
         self._device = -1
+        self._mark = b""
 
     def take(self) -> None:
         """Make the folders where they are missing, and lock them.
@@ -60,7 +62,9 @@ class StoreLock:
 
     def is_lost(self) -> bool:
         """Return whether the folders were taken away while they were held."""
-        return is_lost(self._descriptor, self._layout.lock)
+        # There are file systems (FUSE) that give a file another inode number from time to time.
+        path = self._layout.lock
+        return is_lost(self._descriptor, path) and files.read_file(path) != self._mark
 
     def _check_device(self) -> None:
         # What is pushed below a mount point would be out of sight once the disk is there again.
@@ -78,14 +82,15 @@ class StoreLock:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            owner = os.read(descriptor, 20).decode("ascii", "replace").strip() or "unknown"
+            owner = os.read(descriptor, 20).decode("ascii", "replace").partition(" ")[0].strip()
             os.close(descriptor)
             raise StoreTaken(
-                f"another lreg (process {owner}) serves the store {self._layout.root}: "
-                "stop it, or name another folder"
+                f"another lreg (process {owner or 'unknown'}) serves the store "
+                f"{self._layout.root}: stop it, or name another folder"
             ) from None
+        self._mark = f"{os.getpid()} {uuid4()}\n".encode()
         with contextlib.suppress(OSError):
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+            os.pwrite(descriptor, self._mark, 0)
+            os.ftruncate(descriptor, len(self._mark))
         self.release()
         self._descriptor = descriptor
