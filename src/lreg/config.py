@@ -117,6 +117,14 @@ class Config:
     cache_size: int = setting(
         SIZE, "What cached images may take; the least recently used go first; 0: no limit.", "0"
     )
+    disk_reserve: int | None = setting(
+        SIZE,
+        "What of the disk downloads from upstreams leave free.",
+        default_doc="1GB, or a twentieth of the disk where that is less",
+    )
+    blob_limit: int = setting(
+        SIZE, "The most bytes of a blob whose size nobody says, no manifest either.", "16GB"
+    )
     prefetch: bool = setting(
         SWITCH, "Fetch an image's blobs as soon as its manifest is asked for.", "true"
     )

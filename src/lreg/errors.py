@@ -33,10 +33,12 @@ class RegistryError(LregError):
     Attributes:
         detail: what the client sent or asked for, JSON-serialisable, or None.
         headers: what the response must carry besides the body.
+        told: the code by which another registry told it; "": none did.
     """
 
     code = "UNKNOWN"
     status = 500
+    told = ""
 
     def __init__(
         self, message: str = "", *, detail: object = None, headers: dict[str, str] | None = None
@@ -78,6 +80,10 @@ class SizeInvalid(RegistryError):
     """The content is not as long as was declared."""
 
     code, status, exit_code = "SIZE_INVALID", 400, 3
+
+
+class SizeUnstated(SizeInvalid):
+    """More came than is taken of content whose size nobody has said."""
 
 
 class ManifestInvalid(RegistryError):
@@ -218,6 +224,10 @@ class UpstreamTimeout(UpstreamFailed):
     """The upstream did not answer in time."""
 
     status = 504
+
+
+class UpstreamWrong(UpstreamFailed):
+    """The upstream sends something else than what its digest names."""
 
 
 class UpstreamDenied(Denied):

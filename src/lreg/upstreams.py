@@ -156,7 +156,9 @@ class UpstreamSettings:
         default_doc="HTTPS_PROXY, HTTP_PROXY and NO_PROXY in the environment",
     )
     rate_floor: int = setting(
-        SIZE, "Bytes a second; a download that is slower for upstream-stall is taken up anew.", "0"
+        SIZE,
+        "Bytes a second; a download that is slower for upstream-stall is taken up anew; 0: none.",
+        "1KB",
     )
     platforms: tuple[Platform, ...] = setting(
         PLATFORM,

@@ -74,6 +74,39 @@ def test_full_during_a_fill(registry: Running, hub: Upstream, clients: int) -> N
     works_again(registry)
 
 
+@pytest.fixture
+def spared(tmp_path: Path, hub: Upstream) -> Iterator[Running]:
+    """A lreg on a disk of 24 MiB, 12 of which downloads are to leave free."""
+    inside = on_small_disk(tmp_path / "store", 24)
+    settings = 'disk-reserve = "12MiB"\n'
+    running = start_mirror(tmp_path, {"docker.io": hub.url}, inside=inside, settings=settings)
+    try:
+        yield running
+    finally:
+        running.stop()
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_room_is_left(spared: Running, hub: Upstream, chunked: bool) -> None:
+    """A blob that needs what `disk-reserve` leaves free is 507, and what came of it is removed.
+
+    Pushes have that room.
+    """
+    huge = noise(32 * MIB, "huge")
+    path = f"/v2/docker.io/some/app/blobs/{hub.put_blob('some/app', huge).digest}"
+    hub.script.add("GET", "/blobs/", Fault(chunked=chunked), ALWAYS)
+    disk, fills = Disk(spared), Disk(spared).root / "lreg/fills"
+    with spared.wire() as wire:
+        (error,) = wire.ask("GET", path).expect(507).json()["errors"]
+        assert "disk-reserve" in error["message"]
+        assert not list(fills.glob("*/data"))
+        assert disk.free > 20 * MIB
+        made = hello("pushed", 6 * MIB)
+        wire.push("mine/app", made, "v1")
+        wire.push("mine/other", hello("pushed as well", 6 * MIB), "v1")
+        assert wire.pull("mine/app", "v1") == made.manifest.digest
+
+
 def test_full_from_the_start(registry: Running, hub: Upstream) -> None:
     """On a disk without any room what is here is served, what is not is a clear error."""
     kept = hello("kept", 100_000)

@@ -182,7 +182,7 @@ def test_partial_survives(start: Start, hub: Upstream, path: str, end: str) -> N
         mirror.process.kill()
     else:
         mirror.stop()
-    mirror = start({"docker.io": hub.url})
+    mirror = start({"docker.io": hub.url}, settings="")
     assert download(mirror, path).digest == sha256(DATA)
     assert ranges(hub) == [None, f"bytes={2 * CUT}-"]
 

@@ -59,6 +59,7 @@ class BlobBody:
 
     Attributes:
         size: of the whole blob in bytes, None where the registry does not say it.
+        packed: how its bytes are encoded (RFC 9110, 8.4), though that was not asked for; "": not.
     """
 
     def __init__(self, response: Response, position: int) -> None:
@@ -76,6 +77,8 @@ class BlobBody:
                 )
             text = content_range.rpartition("/")[2]
         self.size = int(text) if _SIZE.fullmatch(text) else None
+        encoding = response.headers.get("Content-Encoding", "").strip().lower()
+        self.packed = "" if encoding == "identity" else encoding
 
     async def pieces(self) -> AsyncGenerator[bytes, None]:
         """Yield the bytes in large pieces; raises what transport.Response.pieces does."""

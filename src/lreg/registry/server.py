@@ -42,7 +42,9 @@ async def serve(config: Config, ready: Callable[[list[str]], None]) -> None:
     _raise_file_limit()
     context = _tls_context(config) if config.has_tls else None
     listeners = bind(config)
-    store = FilesystemStore(config.store, upload_expiry=config.upload_expiry)
+    store = FilesystemStore(
+        config.store, upload_expiry=config.upload_expiry, reserve=config.disk_reserve
+    )
     await store.open()
     mirror = Mirror(config, store)
     pulls = Pulls(config.store / "lreg" / "pulls")

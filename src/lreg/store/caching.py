@@ -134,11 +134,18 @@ class Partial(Protocol):
             UploadUnknown: it was discarded.
         """
 
+    async def expect(self, size: int) -> None:
+        """See that there is room for `size` more bytes, beside what of the disk is to stay free.
+
+        Raises:
+            StoreFull: there is not.
+        """
+
     async def append(self, source: Source) -> None:
         """Take the bytes of `source`, from `offset` on; what arrived before an error stays.
 
         Raises:
-            StoreFull: the disk is full; with more space one goes on at `offset`.
+            StoreFull: no more of the disk is for this; with more space one goes on at `offset`.
             UploadUnknown: it has ended meanwhile.
             TransferBroken: the sender went away.
         """

@@ -47,11 +47,18 @@ class FilesystemStore:
         root: the folder, made by `open` where it is missing.
         upload_expiry: seconds without a byte after which an upload is swept; 0 sweeps all of
             them at `open` and none later.
+        reserve: bytes of the disk that what comes from upstream leaves free; None: 1 GB, or a
+            twentieth of the disk where that is less.
         memory: bytes of small content to keep in memory.
     """
 
     def __init__(
-        self, root: Path, *, upload_expiry: float = 86400.0, memory: int = DEFAULT_BUDGET
+        self,
+        root: Path,
+        *,
+        upload_expiry: float = 86400.0,
+        reserve: int | None = 0,
+        memory: int = DEFAULT_BUDGET,
     ) -> None:
         self._layout = Layout(os.path.abspath(root))
         self._expiry = upload_expiry
@@ -61,7 +68,7 @@ class FilesystemStore:
         self._claims = Claims()
         self._uses = Uses(self._layout, self._threads)
         self._uploads = Uploads(self._tree, self._threads, self._claims, upload_expiry)
-        self._fills = Fills(self._tree, self._threads, self._claims, self._uses)
+        self._fills = Fills(self._tree, self._threads, self._claims, self._uses, reserve)
         self._walks = Walks(self._tree, self._threads, self._claims, self._listings, self._uses)
         self._shared = Shared(
             self._tree,

@@ -11,6 +11,7 @@ from lreg.errors import DigestInvalid
 from lreg.oci.digest import Digest
 from lreg.store import files
 from lreg.store.arriving import Arrivals, Arriving
+from lreg.store.room import Room, Within
 
 if TYPE_CHECKING:
     from lreg.store.claims import Claims
@@ -25,10 +26,13 @@ _EXPIRY = 7 * 86400.0
 class Fills(Arrivals["FiledPartial"]):
     """All blobs of one store that are on their way from upstream."""
 
-    def __init__(self, tree: Tree, threads: Threads, claims: Claims, uses: Uses) -> None:
+    def __init__(
+        self, tree: Tree, threads: Threads, claims: Claims, uses: Uses, reserve: int | None
+    ) -> None:
         super().__init__(tree.layout.fills, tree, threads, _EXPIRY)
         self.claims = claims
         self.uses = uses
+        self.room = Room(self.folder, reserve)
 
     def get(self, digest: Digest, name: str) -> FiledPartial:
         """Return the blob on its way, to be linked into the repository called `name` as well."""
@@ -65,7 +69,7 @@ class FiledPartial(Arriving):
         wanted_by: the repositories that asked for it.
     """
 
-    __slots__ = ("_claims", "_committed", "_uses", "digest", "wanted_by")
+    __slots__ = ("_claims", "_committed", "_room", "_uses", "digest", "wanted_by")
 
     def __init__(self, fills: Fills, key: str, digest: Digest) -> None:
         super().__init__(fills, key, digest.algorithm)
@@ -74,6 +78,7 @@ class FiledPartial(Arriving):
         self._committed = False
         self._claims = fills.claims
         self._uses = fills.uses
+        self._room = fills.room
 
     async def ready(self) -> int:
         """Make the file, or hash what is in it."""
@@ -94,11 +99,15 @@ class FiledPartial(Arriving):
         except FileNotFoundError:
             raise self.unknown() from None
 
+    async def expect(self, size: int) -> None:
+        """See that there is room for so many more bytes."""
+        await self._threads.write(self._room.check, size)
+
     async def append(self, source: Source) -> None:
         """Take the bytes of `source`."""
         async with self._lock:
             await self._ready()
-            await self._take(source, None, keep=True)
+            await self._take(Within(source, self._room), None, keep=True)
 
     async def verify(self) -> None:
         """See that the bytes are the blob, else throw them away."""

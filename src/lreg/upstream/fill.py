@@ -11,7 +11,8 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lreg.errors import RegistryError, SizeInvalid, TransferBroken
+from lreg.errors import RegistryError, SizeInvalid, SizeUnstated, TransferBroken
+from lreg.kinds import show_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,9 +38,19 @@ class Attempt:
         verified: whether the bytes are what the digest names.
     """
 
-    def __init__(self, partial: Partial, size: int | None, arrived: Callable[[int], None]) -> None:
-        """Begin where `partial` stands; `arrived` is told how many bytes came, now and then."""
+    def __init__(
+        self, partial: Partial, size: int | None, limit: int, arrived: Callable[[int], None]
+    ) -> None:
+        """Begin where `partial` stands.
+
+        Args:
+            partial: the file.
+            size: of the blob in bytes, None where upstream has to say it.
+            limit: the most bytes that are taken where it does not.
+            arrived: told how many bytes came, now and then.
+        """
         self.partial = partial
+        self._limit = limit
         self.begin = partial.offset
         self.size = size
         self.verified = False
@@ -67,6 +78,17 @@ class Attempt:
                 raise TransferBroken(f"the rest does not come: {self._error}")
             # Shielded: one reader that leaves must not wake the others.
             await asyncio.shield(self._growth)
+
+    def admit(self, count: int) -> None:
+        """Raise SizeInvalid where `count` more bytes are too many; called from any thread."""
+        reached = self.partial.offset + count
+        if self.size is None and reached > self._limit:
+            raise SizeUnstated(
+                f"nobody says how long it is, and it has more than {show_size(self._limit)}: if "
+                "that is right, set blob-limit in lreg.toml higher"
+            )
+        if self.size is not None and reached > self.size:
+            raise SizeInvalid(f"upstream sent more than the {self.size} bytes of the blob")
 
     def grew(self) -> None:
         """Tell the readers soon that there is more; called from any thread."""
@@ -108,8 +130,7 @@ class Arriving:
         attempt = self._attempt
 
         def take(piece: memoryview) -> None:
-            if attempt.size is not None and attempt.partial.offset + len(piece) > attempt.size:
-                raise SizeInvalid(f"upstream sent more than the {attempt.size} bytes of the blob")
+            attempt.admit(len(piece))
             sink(piece)
             attempt.grew()
 
