@@ -24,6 +24,7 @@ PACKAGE = Path(lreg.__file__).parent
 # Imports run downward only; two rooms of one floor never see each other.
 FLOORS = {
     "errors": 0,
+    "home": 0,
     "oci": 1,
     "admin": 2,
     "kinds": 2,
