@@ -13,18 +13,22 @@ if TYPE_CHECKING:
 
 
 class Freshness:
-    """The rules of one configuration: the first that matches counts."""
+    """The rules of one configuration: the first that matches counts.
+
+    Attributes:
+        default: what counts where none does.
+    """
 
     def __init__(self, config: Config) -> None:
         self._rules = config.freshness
-        self._default = Ttl("seconds", config.tag_ttl)
+        self.default = Ttl("seconds", config.tag_ttl)
         # Clients ask for the same few tags again and again.
         self.of = lru_cache(maxsize=4096)(self._of)
 
     def _of(self, name: RepositoryName, tag: Tag) -> Ttl:
         """Return how long a tag of a canonical name is believed."""
         text = f"{name}:{tag}"
-        return next((rule.ttl for rule in self._rules if rule.matches(text)), self._default)
+        return next((rule.ttl for rule in self._rules if rule.matches(text)), self.default)
 
 
 def left(ttl: Ttl, checked: float, now: float) -> float:

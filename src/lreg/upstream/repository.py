@@ -156,6 +156,9 @@ class CachedRepository(Here):
         ttl = self._freshness.of(self.name, fallback_tag(subject))
         if anyway and ttl.mode != "offline":
             ttl = Ttl("always")
+        elif ttl.mode == "immutable" and here.listed and not here.listed.referrers:
+            # Signatures come after what they sign: that there is none changes most of all.
+            ttl = self._freshness.default
         is_enough = bool(own or here.fetched or here.is_own or plain.is_own)
         try:
             there = await self.source.referrers.find(subject, here, ttl, lazily=is_enough)
