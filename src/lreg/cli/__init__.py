@@ -117,8 +117,8 @@ def _depart(codes: list[int]) -> None:
     """Exit at once, if there is a code to exit with and all that was printed is out."""
     # What can't be printed is said by the interpreter in its own way, and so is an exception.
     with suppress(OSError, ValueError):
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in filter(None, (sys.stdout, sys.stderr)):  # None where it was closed
+            stream.flush()
         if codes:
             os._exit(codes[0])
 
