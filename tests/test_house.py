@@ -23,6 +23,7 @@ PACKAGE = Path(lreg.__file__).parent
 
 # Imports run downward only; two rooms of one floor never see each other.
 FLOORS = {
+    "clock": 0,
     "errors": 0,
     "home": 0,
     "oci": 1,

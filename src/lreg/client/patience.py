@@ -84,13 +84,24 @@ class Pace:
             raise TimeoutError
 
 
-def retry_after(header: str | None) -> float | None:
-    """Return the seconds that a Retry-After header asks for (RFC 9110, 10.2.3), or None."""
+def retry_after(header: str | None, date: str | None = None) -> float | None:
+    """Return the seconds that a Retry-After header asks for (RFC 9110, 10.2.3), or None.
+
+    Args:
+        header: it.
+        date: the answer's Date: a moment is one of the clock that wrote it, not of ours.
+    """
     if header is None:
         return None
     text = header.strip()
     if text.isascii() and text.isdigit():
         return float(text[:9])
+    moment, now = _moment(text), _moment(date or "") or datetime.now(UTC)
+    return None if moment is None else max(0.0, (moment - now).total_seconds())
+
+
+def _moment(text: str) -> datetime | None:
+    """Return the moment that an HTTP date means (RFC 9110, 5.6.7), or None."""
     # Slow to import, and hardly any registry sends a date.
     from email.utils import parsedate_to_datetime  # noqa: PLC0415
 
@@ -98,5 +109,4 @@ def retry_after(header: str | None) -> float | None:
         moment = parsedate_to_datetime(text[:40])
     except (ValueError, OverflowError):
         return None
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

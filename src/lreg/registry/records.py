@@ -43,7 +43,6 @@ class Records:
     def __init__(self, mirror: Mirror) -> None:
         """Start at zero; to be made inside of a running event loop."""
         self._loop = asyncio.get_running_loop()
-        self._clock = time.time() - self._loop.time()
         self._lines: list[tuple[float, dict[str, object]]] = []
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
@@ -116,7 +115,7 @@ class Records:
             fields["query"] = request.query
         if not self._lines:
             self._loop.call_later(_GATHER_SECONDS, self.flush)
-        self._lines.append((self._clock + now, fields))
+        self._lines.append((time.time(), fields))
         if len(self._lines) >= _GATHER_LINES:
             self.flush()
 

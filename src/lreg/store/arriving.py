@@ -9,6 +9,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from lreg.clock import WallClock
 from lreg.errors import UploadUnknown
 from lreg.oci.digest import Digest
 from lreg.store import files
@@ -41,6 +42,7 @@ class Arrivals(Generic[A]):
         self.threads = threads
         self.live: dict[str, A] = {}
         self._expiry = expiry
+        self._clock = WallClock()
         self._forgetting = threading.Lock()
 
     def forget(self, arriving: Arriving) -> None:
@@ -56,10 +58,14 @@ class Arrivals(Generic[A]):
     def sweep(self, *, everything: bool = False) -> None:
         """Remove what nobody has added to for too long; blocks, call it in a thread.
 
+        Nothing goes while the clock has just been set: everything may look old then.
+
         Args:
             everything: whatever its age; only right before the first request.
         """
         oldest = time.time() - self._expiry
+        if not everything and not self._clock.is_settled():
+            return
         for name in os.listdir(self.folder):
             if everything or _changed(self.home(name)) < oldest:
                 if arriving := self.live.get(name):
@@ -69,11 +75,18 @@ class Arrivals(Generic[A]):
 
 
 def _changed(home: str) -> float:
-    """Return when bytes were last added to the file in this folder, in seconds."""
+    """Return when bytes were last added to the file in this folder, in seconds.
+
+    A time to come was written before the clock was set back: it grows old from now on.
+    """
+    now = time.time()
     for path in (f"{home}/data", home):
         with contextlib.suppress(OSError):
-            return os.stat(path).st_mtime
-    return time.time()
+            changed = os.stat(path).st_mtime
+            if changed > now:
+                os.utime(path, (now, now))
+            return min(changed, now)
+    return now
 
 
 class Arriving:

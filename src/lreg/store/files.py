@@ -34,9 +34,12 @@ def stamp_of(status: os.stat_result) -> Stamp:
 
 
 def settled(status: os.stat_result) -> Stamp | None:
-    """Return the stamp, or None where the last change is so recent that another might hide."""
+    """Return the stamp, or None where the last change is so recent that another might hide.
+
+    Nothing hides behind a change to come, made before the clock was set back.
+    """
     age = time.time_ns() - status.st_ctime_ns
-    return stamp_of(status) if age > _RACY_NS else None
+    return stamp_of(status) if abs(age) > _RACY_NS else None
 
 
 @contextlib.contextmanager

@@ -1,10 +1,12 @@
-"""How long what a tag means is believed."""
+"""How long what a tag means is believed, and how long an own version stands in its place."""
 
 from __future__ import annotations
 
+import time
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from lreg.clock import WallClock
 from lreg.upstreams import Ttl
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ class Freshness:
     def __init__(self, config: Config) -> None:
         self._rules = config.freshness
         self.default = Ttl("seconds", config.tag_ttl)
+        self._clock = WallClock()
         # Clients ask for the same few tags again and again.
         self.of = lru_cache(maxsize=4096)(self._of)
 
@@ -29,6 +32,13 @@ class Freshness:
         """Return how long a tag of a canonical name is believed."""
         text = f"{name}:{tag}"
         return next((rule.ttl for rule in self._rules if rule.matches(text)), self.default)
+
+    def is_over(self, until: float | None) -> bool:
+        """Return whether a time, in seconds since 1970, is over, for all that is known.
+
+        A clock that was just set may be set back yet, and an own version taken away is gone.
+        """
+        return until is not None and self._clock.is_settled() and until <= time.time()
 
 
 def left(ttl: Ttl, checked: float, now: float) -> float:

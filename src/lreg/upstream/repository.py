@@ -173,8 +173,9 @@ class CachedRepository(Here):
     async def current(self, tag: Tag) -> Tagged | None:
         """Return what a tag means here, an own version that has ended taken away."""
         tagged = await self.local.tagged(tag)
-        until = tagged.record.until if tagged and not tagged.record.cached else None
-        if until is None or until > time.time():
+        if tagged is None or tagged.record.cached:
+            return tagged
+        if not self._freshness.is_over(tagged.record.until):
             return tagged
         await self.local.expire(tag, time.time())
         return await self.local.tagged(tag)
@@ -261,10 +262,9 @@ class CachedRepository(Here):
 
     def _is_settled(self, tag: Tag, tagged: Tagged) -> bool:
         """Return whether the tag means that, without anybody being asked."""
-        record, now = tagged.record, time.time()
-        if not record.cached:
-            return record.until is None or record.until > now
-        return not self._plain.has_tag(tag) and self._is_fresh(tag, tagged, now)
+        if not tagged.record.cached:
+            return not self._freshness.is_over(tagged.record.until)
+        return not self._plain.has_tag(tag) and self._is_fresh(tag, tagged, time.time())
 
     def _is_fresh(self, tag: Tag, tagged: Tagged, now: float) -> bool:
         """Return whether a cached tag is believed, at a time in seconds since 1970."""

@@ -75,6 +75,14 @@ def test_retry_after_a_date() -> None:
     assert retry_after("Wed, 21 Oct 2015 07:28:00 GMT") == 0
 
 
+def test_retry_after_by_another_clock() -> None:
+    """A date in Retry-After is one of the registry's clock: its Date says how that goes."""
+    asked = "Wed, 21 Oct 2015 07:28:00 GMT"
+    assert retry_after(asked, "Wed, 21 Oct 2015 07:27:30 GMT") == 30
+    assert retry_after(asked, "Thu, 22 Oct 2015 07:28:00 GMT") == 0
+    assert retry_after(asked, "no date") == 0
+
+
 def test_pauses_grow() -> None:
     """Pauses double up to the longest, each of them jittered downward by half at most."""
     patience = Patience(backoff=1, longest=5)
