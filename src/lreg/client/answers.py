@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -56,6 +57,8 @@ _WORDLESS: dict[type[errors.RegistryError], str] = {
     errors.NameUnknown: "there is no such repository",
     errors.EndpointUnknown: "it does not know this call; is it a registry?",
 }
+# RFC 9110, 15.4: those that name another address for the same thing.
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _NEXT = re.compile(r'<([^<>]*)>\s*;[^,<]*\brel\s*=\s*"?next"?', re.IGNORECASE)
 
 
@@ -82,16 +85,19 @@ def error_of(
     kind = kind_of(status, code, missing)
     if status == 404 and not code:
         words = words or _WORDLESS.get(kind, "")
+    if status in REDIRECTS:
+        words = "it sends us on without an end, or to nowhere"
     said = f"{host} says {status}" + (f" {code}" if code else "") + (f": {words}" if words else "")
     message = f"{what}: {said}"
-    wait = headers.get("Retry-After", "")[:40]
-    if wait and retry_after(wait) is None:
-        wait = ""
+    asked = retry_after(headers.get("Retry-After"), headers.get("Date"))
+    wait = "" if asked is None else str(math.ceil(asked))
     if kind is errors.TooManyRequests and wait:
         message += f"; it asks to wait {wait} s"
     if kind is errors.Unauthorized:
         message += f" (log in with `docker login {host}`)"
-    return kind(message, detail=detail, headers={"Retry-After": wait} if wait else None)
+    error = kind(message, detail=detail, headers={"Retry-After": wait} if wait else None)
+    error.told = code
+    return error
 
 
 def kind_of(

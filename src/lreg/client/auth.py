@@ -15,12 +15,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
+from lreg.client.answers import error_of
 from lreg.client.challenges import answerable, trusted_realm
 from lreg.client.wire import Request
 from lreg.errors import LregError, Unauthorized
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from lreg.client.challenges import Challenge
     from lreg.client.credentials import Credentials, Keyring
@@ -35,6 +36,8 @@ _MAX_TOKEN = 1 << 20
 _MOST_SCOPES = 4096
 _CLIENT = "lreg"
 _REFUSED = frozenset({400, 401, 403})
+# What reading an answer that is something else raises.
+_NO_TOKEN = (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,13 +196,18 @@ class Authorizer:
                 "not an https address; --insecure sends it your login in plain HTTP"
             )
         service = challenge.parameters.get("service", "")
-        status, body = await self._ask_realm(realm, service, scope, credentials)
+        status, headers, body = await self._ask_realm(realm, service, scope, credentials)
         if status in _REFUSED and credentials:
             # A password may have been changed, or have been for some hours only.
             self._found.pop(scope.repository, None)
             before, credentials = credentials, await self._credentials(scope.repository)
             if credentials != before:
-                status, body = await self._ask_realm(realm, service, scope, credentials)
+                asked = await self._ask_realm(realm, service, scope, credentials)
+                status, headers, body = asked
+        if status == 429 or status >= 500:
+            # That says nothing of who asks: later it may do.
+            place, what = urlsplit(realm).netloc, f"a token for {self._host}"
+            raise error_of(status, headers, body, what=what, host=place, missing=Unauthorized)
         if status != 200:
             whose = f"the credentials for {self._host}" if credentials else "no credentials"
             raise Unauthorized(
@@ -210,11 +218,11 @@ class Authorizer:
 
     async def _ask_realm(
         self, realm: str, service: str, scope: Scope, credentials: Credentials | None
-    ) -> tuple[int, bytes]:
-        """Return status and body of the realm's answer."""
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        """Return status, headers and body of the realm's answer."""
         request = self._token_request(realm, {"service": service}, scope, credentials)
         async with self._transport.exchange(request) as response:
-            return response.status, await response.read(_MAX_TOKEN)
+            return response.status, response.headers, await response.read(_MAX_TOKEN)
 
     def _token_request(
         self, realm: str, fields: dict[str, str], scope: Scope, credentials: Credentials | None
@@ -251,8 +259,15 @@ def _parse_token(body: bytes, realm: str) -> _Token:
         answer: Any = json.loads(body)
         text = answer.get("token") or answer["access_token"]
         life = float(answer.get("expires_in") or _DEFAULT_LIFE)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise Unauthorized(f"{urlsplit(realm).netloc} answered without a token") from error
+    except (
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        ArithmeticError,
+        RecursionError,
+    ) as e:
+        raise Unauthorized(f"{urlsplit(realm).netloc} answered without a token") from e
     if not isinstance(text, str) or not text.isprintable() or not text.isascii():
         raise Unauthorized(f"{urlsplit(realm).netloc} answered with a token that is no text")
     return _Token(text, time.monotonic() + max(life - _MARGIN, 0.0))

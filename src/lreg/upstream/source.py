@@ -26,6 +26,7 @@ from lreg.upstream.referrers import Referrers
 from lreg.upstream.trouble import ABSENT, translated, without_queries
 
 if TYPE_CHECKING:
+    from lreg.client.repository import RemoteRepository
     from lreg.oci.reference import RepositoryName, Tag
     from lreg.store.caching import CachingRepository, Tagged
     from lreg.upstream.blobs import Blobs
@@ -146,13 +147,15 @@ class Source:
         try:
             async with asyncio.timeout(_CHECK_SECONDS):
                 async with self.upstream.repository(self._path) as remote:
-                    there = (await remote.resolve(tag)).digest
+                    there = await _meaning(remote, tag)
                 self._absent.forget(tag)
                 if there == tagged.digest:
                     await self._local.note_checked(tag, there, begin)
                     return Verdict.CURRENT
                 await self._move(tag, there, begin)
         except ABSENT as error:
+            if not error.told:
+                return self._unchecked(tag, error)
             raise await self._gone(tag, tagged, begin, error) from error
         except TimeoutError:
             return self._unchecked(tag, self.upstream.silent())
@@ -192,3 +195,12 @@ class Source:
         else:
             manifest = Manifest.parse(held.data, held.media_type, digest.algorithm)
             await self._local.put_fetched(manifest, tag, checked, adopt=not self.blobs.guarded)
+
+
+async def _meaning(remote: RemoteRepository, tag: Tag) -> Digest:
+    """Return what a tag means there; raise one of ABSENT, `told` where a registry says so."""
+    try:
+        return (await remote.resolve(tag)).digest
+    except ABSENT:
+        # A HEAD has no words: it may have been a gateway whose registry is away.
+        return (await remote.manifest(tag)).digest
