@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +13,7 @@ from tests.fakes.faults import ALWAYS, Fault, Reply
 from tests.fakes.upstream import Upstream
 from tests.support.certificates import ended_tls, good_tls
 from tests.support.images import hello
+from tests.support.processes import eventually
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -207,3 +209,26 @@ def test_a_ring_of_registries(start: Start, hub: Upstream) -> None:
         begin = time.monotonic()
         wire.manifest("docker.io/library/app", "v1").expect(404, 502, 508)
         assert time.monotonic() - begin < 20
+
+
+def test_one_tries_for_all(start: Start, hub: Upstream) -> None:
+    """However many ask for what is not here, an upstream out of reach is dialled once at a time.
+
+    All hear why that fails. Else their look-ups are what the whole registry stands in line behind.
+    """
+    hub.hold("some/app", hello("one for all"), "v1")
+    mirror = start({"docker.io": hub.url}, settings='upstream-stall = "20s"\n')
+    hub.script.add("", "/", Fault(hang_up=True, delay=1), ALWAYS)
+    with mirror.wire() as wire:
+        wire.manifest("docker.io/some/app", "first").expect(502)
+    before = len(hub.seen)
+
+    def status(number: int) -> int:
+        with mirror.wire() as wire:
+            return wire.manifest("docker.io/some/app", f"v{number}").status
+
+    with ThreadPoolExecutor(30) as pool:
+        assert set(pool.map(status, range(30))) == {502}
+    assert len(hub.seen) - before < 40, "each for itself they are 60"
+    hub.script.clear()
+    eventually(lambda: status(1) == 200)

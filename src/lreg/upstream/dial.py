@@ -17,6 +17,7 @@ from lreg.client.patience import Patience, retry_after
 from lreg.client.registry import Registry
 from lreg.client.wire import Route
 from lreg.oci.reference import DOCKER_HUB, RepositoryName, Tag
+from lreg.upstream.memory import Once
 from lreg.upstream.trouble import ABSENT, is_broken, without_queries
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ class Upstream:
         self.quota: Quota | None = None
         self._quiet_until = 0.0
         self._rest = _REST
+        self._dialling: Once[str, None] = Once()
         self._registry = Registry(
             self.host,
             ca=settings.ca,
@@ -136,8 +138,12 @@ class Upstream:
         Raises:
             UpstreamUnreachable: it is not to be dialled.
             TooManyRequests: it has asked to wait.
+            Unreachable, TransferBroken: it was out of reach, and still is.
         """
         self.respect()
+        if self.state is State.UNREACHABLE:
+            # One tries for all: a look-up that hangs holds a thread, and whoever comes behind it.
+            await self._dialling.result(self.host, self._reach)
         prefix = f"{self.settings.path.strip('/')}/" if self.settings.path else ""
         try:
             yield self._registry.repository(RepositoryName.parse(f"{prefix}{path}"))
@@ -146,6 +152,16 @@ class Upstream:
                 self.note(error)
             raise
         self._answered()
+
+    async def _reach(self) -> None:
+        """Return once it answers, whatever it says; raise, and note, why it does not."""
+        try:
+            await self._registry.ping()
+        except (errors.Unreachable, errors.TlsFailed, errors.TransferBroken) as error:
+            self.note(error)
+            raise
+        except errors.LregError:
+            return
 
     def respect(self, *, lazily: bool = False) -> None:
         """Raise what `repository` raises where it is not to be dialled now.
