@@ -11,6 +11,7 @@ import socket
 import ssl
 import sys
 from contextlib import contextmanager
+from functools import partial
 from http.client import HTTPException
 from typing import TYPE_CHECKING
 
@@ -217,6 +218,22 @@ def test_more_connections_than_files(tmp_path: Path) -> None:
         eventually(lambda: "connections.too_many" in registry.process.log)
         eventually(lambda: pushed(registry))
         assert len(registry.process.log) < 100_000
+
+
+def test_it_stops_among_too_many_connections(tmp_path: Path) -> None:
+    """A stop that has to wait is in order too while there are more connections than it can take."""
+    with (
+        contextlib.ExitStack() as crowd,
+        started(tmp_path, "--grace=2s", few_files=True) as registry,
+    ):
+        connect = partial(socket.create_connection, ("127.0.0.1", registry.port))
+        slow = crowd.enter_context(connect())
+        slow.sendall(HALF)
+        with registry.wire() as wire:
+            wire.ask("GET", "/v2/").expect(200)
+        for _ in range(100):
+            crowd.enter_context(connect())
+        eventually(lambda: "connections.too_many" in registry.process.log)
 
 
 def pushed(registry: Running) -> bool:

@@ -103,7 +103,14 @@ def test_chunks_survive_any_cut(pieces: list[bytes], data: st.DataObject) -> Non
     assert decoder.unused == 4
 
 
-@pytest.mark.parametrize("wire", [b"x\r\n", b"-1\r\n", b"3\nabc", b"3\r\nabcd\r\n", b"1" * 5000])
+@pytest.mark.parametrize(
+    "wire",
+    [
+        *(b"x\r\n", b"-1\r\n", b"3\nabc", b"3\r\nabcd\r\n", b"1" * 5000),
+        b"0\r\n" + b"Trailer: x\r\n" * 10_000,
+    ],
+    ids=lambda wire: wire[:8].decode(),
+)
 def test_malformed_chunks_are_refused(wire: bytes) -> None:
     """A body that is not chunked as it says is an error, not content."""
     with pytest.raises(BadRequest):

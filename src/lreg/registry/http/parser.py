@@ -123,7 +123,7 @@ class ChunkedDecoder:
     def __init__(self) -> None:
         self.finished = False
         self.unused = 0
-        self._left = 0
+        self._left = self._trailers = 0
         self._line = bytearray()
         self._expect = self._size_line
 
@@ -175,4 +175,7 @@ class ChunkedDecoder:
         self._expect = self._size_line
 
     def _trailer(self, line: bytes) -> None:
+        self._trailers += len(line)
+        if self._trailers > MAX_HEAD:
+            raise BadRequest("the trailers behind a chunked body are too large")
         self.finished = not line

@@ -142,6 +142,8 @@ class HttpServer:
     def _note(self, loop: asyncio.AbstractEventLoop, context: Mapping[str, Any]) -> None:
         """Take what asyncio has to tell; it tells of every connection that it can't accept."""
         error = context.get("exception")
+        if self.stopping and "_start_serving" in str(context.get("message")):
+            return  # it wants to accept again, on a socket that is closed by now
         if not isinstance(error, OSError) or error.errno not in _NO_ROOM:
             loop.default_exception_handler(dict(context))
         elif loop.time() - self._made_room >= _SWEEP_EVERY:
