@@ -45,6 +45,14 @@ UPLOADS = "/v2/app/blobs/uploads/"
 HALF = b"PUT /v2/app/manifests/1 HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nhalf"
 
 
+@pytest.fixture(autouse=True)
+def _heeds_hang_ups() -> Iterator[None]:
+    """Who starts the tests with nohup has them ignore hang-ups, and so would all they start."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 @contextmanager
 def started(folder: Path, *options: str, few_files: bool = False) -> Iterator[Running]:
     """A registry that at its end exits with 0 and has shown no traceback."""
