@@ -9,7 +9,6 @@ import os
 from typing import TYPE_CHECKING
 
 from lreg.errors import StoreFull
-from lreg.kinds import show_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,10 +42,14 @@ class Room:
         reserve = min(_RESERVE, total // _PART) if self._reserve is None else self._reserve
         if free - reserve < size:
             raise StoreFull(
-                f"the registry's disk has {free} bytes left, of which downloads leave "
-                f"{show_size(reserve)} (disk-reserve): free some space there"
-                + (f", this one needs {size} bytes more" if size else "")
+                f"the registry's disk has {_words(free)} left, of which downloads leave "
+                f"{_words(reserve)} (disk-reserve): free some space there"
+                + (f", this one needs {_words(size)} more" if size else "")
             )
+
+
+def _words(size: int) -> str:
+    return f"{size / 1e6:,.1f} MB"
 
 
 class Within:
