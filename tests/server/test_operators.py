@@ -54,10 +54,12 @@ def _heeds_hang_ups() -> Iterator[None]:
 
 
 @contextmanager
-def started(folder: Path, *options: str, few_files: bool = False) -> Iterator[Running]:
+def started(
+    folder: Path, *options: str, few_files: bool = False, tls: bool = False
+) -> Iterator[Running]:
     """A registry that at its end exits with 0 and has shown no traceback."""
     inside = ("sh", "-c", 'ulimit -n 64; exec "$@"', "sh") if few_files else ()
-    registry = start_lreg(folder, *options, inside=inside)
+    registry = start_lreg(folder, *options, inside=inside, tls=tls)
     try:
         yield registry
     finally:
@@ -218,9 +220,13 @@ def test_its_terminal_is_closed(tmp_path: Path) -> None:
     assert "server.stopped" in (tmp_path / "log").read_text()
 
 
-def test_more_connections_than_files(tmp_path: Path) -> None:
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+def test_more_connections_than_files(tls: bool, tmp_path: Path) -> None:
     """Who holds all connections open keeps nobody else out, and the log short."""
-    with started(tmp_path, few_files=True) as registry, contextlib.ExitStack() as crowd:
+    with (
+        started(tmp_path, few_files=True, tls=tls) as registry,
+        contextlib.ExitStack() as crowd,
+    ):
         for _ in range(100):
             crowd.enter_context(socket.create_connection(("127.0.0.1", registry.port)))
         eventually(lambda: "connections.too_many" in registry.process.log)

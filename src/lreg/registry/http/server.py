@@ -8,7 +8,7 @@ import logging
 import os
 from concurrent.futures import ThreadPoolExecutor
 from email.utils import formatdate
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from lreg.registry.http.body import Body
 from lreg.registry.http.connection import Connection
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from lreg.registry.http.sessions import TlsContext
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 # Bodies on their way in and out at the same instant; more of them take turns. Receivers wait for
 # the disk. Senders mostly don't: with 16 downloads, 4 threads on 2 cores sent a quarter more than
@@ -56,6 +58,7 @@ class HttpServer:
         self.senders: Executor = ThreadPoolExecutor(_SENDERS, thread_name_prefix="send")
         self.sealers: Executor = ThreadPoolExecutor(_SEALERS, thread_name_prefix="seal")
         self.connections: set[Connection] = set()
+        self._greeting: dict[ServerLayer, None] = {}
         self.stopping = False
         self.date = formatdate(usegmt=True)
         self.no_body = Body(0, self.receivers, begin=_nothing, progress=_nothing, pause=_nothing)
@@ -72,7 +75,7 @@ class HttpServer:
 
         def protocol() -> asyncio.BufferedProtocol:
             connection = Connection(self, endpoint)
-            return ServerLayer(context, connection) if context else connection
+            return ServerLayer(context, connection, self._greeting) if context else connection
 
         server = await self.loop.create_server(protocol, sock=sock, backlog=_BACKLOG)
         self._servers.append(server)
@@ -155,11 +158,19 @@ class HttpServer:
         idle = sorted(
             (each for each in self.connections if each.is_idle), key=lambda one: one.since
         )
-        dropped = idle[: (len(idle) + 1) // 2]
-        extra = {"open": len(self.connections), "dropped": len(dropped), "error": str(error)}
+        dropped: list[Connection | ServerLayer] = [
+            *_older_half(idle),
+            *_older_half(list(self._greeting)),
+        ]
+        opened = len(self.connections) + len(self._greeting)
+        extra = {"open": opened, "dropped": len(dropped), "error": str(error)}
         log.error("connections.too_many", extra=extra)
         for connection in dropped:
             connection.abort()
+
+
+def _older_half(several: list[T]) -> list[T]:
+    return several[: (len(several) + 1) // 2]
 
 
 def _nothing(*_: object) -> None:

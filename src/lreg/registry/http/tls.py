@@ -36,10 +36,22 @@ class ServerLayer(TlsLayer):
 
     session: Session
 
-    def __init__(self, context: TlsContext, inner: asyncio.BufferedProtocol) -> None:
-        """Encrypt by `context` what `inner` says and hears; it begins after the handshake."""
+    def __init__(
+        self,
+        context: TlsContext,
+        inner: asyncio.BufferedProtocol,
+        greeting: dict[ServerLayer, None],
+    ) -> None:
+        """Encrypt by `context` what `inner` says and hears; it begins after the handshake.
+
+        Args:
+            context: with the certificate.
+            inner: the connection.
+            greeting: has those whose handshake is not done, the oldest first; kept by each.
+        """
         super().__init__(inner)
         self._context = context
+        self._greeting = greeting
         # What the client said, as long as nothing has been answered.
         self._hello: bytearray | None = bytearray()
         self._heard = False
@@ -52,6 +64,7 @@ class ServerLayer(TlsLayer):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Wait for the client's hello."""
         super().connection_made(transport)
+        self._greeting[self] = None
         self._begin()
         self._timer = self._loop.call_later(_HANDSHAKE_TIME, self._wire.abort)
 
@@ -75,7 +88,7 @@ class ServerLayer(TlsLayer):
 
     def connection_lost(self, error: Exception | None) -> None:
         """Pass on that the connection is gone."""
-        self._timer.cancel()
+        self._greeted()
         self._closed = True
         if self._shaken:
             super().connection_lost(error)
@@ -89,8 +102,12 @@ class ServerLayer(TlsLayer):
         self._flush()  # the alert that says why
         self._wire.close()
 
-    def _agreed(self) -> None:
+    def _greeted(self) -> None:
         self._timer.cancel()
+        self._greeting.pop(self, None)
+
+    def _agreed(self) -> None:
+        self._greeted()
         self._inner.connection_made(self)
 
     def _greet_again(self, wanted: asyncio.Task[None]) -> None:
