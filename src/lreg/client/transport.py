@@ -17,6 +17,7 @@ import h11
 
 from lreg import __version__
 from lreg.client import h1, sockets
+from lreg.client.lookups import LookUps
 from lreg.client.patience import Patience, retry_after
 from lreg.client.proxy import proxy_for, tunnel
 from lreg.client.response import Response
@@ -70,6 +71,7 @@ class Transport:
         self._route = route or Route()
         self._contexts: dict[bool, ssl.SSLContext] = {}
         self._answered: set[str] = set()
+        self._lookups = LookUps()
         self._idle: dict[tuple[str, bool], list[h1.Link]] = {}
         self._closing: set[asyncio.Task[None]] = set()
         self._executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="client")
@@ -182,6 +184,8 @@ class Transport:
         proxy = None if self._unix else proxy_for(url, self._route.proxy)
         context = self._context(verify=request.verify) if request.is_tls else None
         try:
+            if not self._unix:
+                await self._lookups.find(proxy or url, limit)
             wire = await sockets.connect(url, self._unix, limit, proxy)
         except OSError as error:
             through = self._unix or proxy
