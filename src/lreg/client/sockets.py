@@ -195,7 +195,11 @@ class Wire(asyncio.BufferedProtocol):
         """
         with duplicate(self.transport, broken) as sock:
             tune(self.transport.get_extra_info("socket"))
-            yield sock, self._layer.session.seal if self._layer else memoryview
+            if self._layer is None:
+                yield sock, memoryview
+                return
+            with self._layer.lent():
+                yield sock, self._layer.session.seal
 
     async def drained(self) -> bool:
         """Wait until what was written is nearly out; return whether the other end still reads."""

@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import ssl
 import threading
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, cast
 
 from lreg.errors import UsageError
 from lreg.tls import TlsLayer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -41,11 +42,7 @@ def trusting(ca: Path | None, *, verify: bool) -> ssl.SSLContext:
 
 
 class Session:
-    """The client's end of TLS on one connection; one thread may read while another seals.
-
-    What that other sends is not torn: an answer to what was read goes with the next data sealed
-    (RFC 8446, 4.6.3), and who is refused a renegotiation gives up.
-    """
+    """The client's end of TLS on one connection; one thread may read while another seals."""
 
     def __init__(self, context: ssl.SSLContext, host: str) -> None:
         """Greet the server called `host`, a name or an address; raise OSError if it can't be."""
@@ -123,6 +120,7 @@ class ClientLayer(TlsLayer):
         super().__init__(inner)
         self.session = session
         self._done: asyncio.Future[None] = self._loop.create_future()
+        self._lent = False
 
     async def open(self, transport: asyncio.Transport, seconds: float) -> None:
         """Shake hands over a transport, whose protocol this is from now on.
@@ -156,3 +154,19 @@ class ClientLayer(TlsLayer):
 
     def _agreed(self) -> None:
         self._done.set_result(None)
+
+    def _flush(self) -> None:
+        if not self._lent:
+            super()._flush()
+
+    @contextmanager
+    def lent(self) -> Iterator[None]:
+        """Leave all sending to threads: what the session answers goes before what they seal next.
+
+        It is for the time after what they are sending now, as an answer to new keys is.
+        """
+        self._lent = True
+        try:
+            yield
+        finally:
+            self._lent = False
