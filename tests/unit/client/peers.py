@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import ssl
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -104,7 +105,10 @@ async def peer(
     def begin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         talks.append(asyncio.create_task(serve(reader, writer)))
 
-    server = await asyncio.start_server(begin, "127.0.0.1", 0)
+    sock = socket.create_server(("127.0.0.1", 0))
+    # Senders of much have to wait for who reads.
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 << 10)
+    server = await asyncio.start_server(begin, sock=sock)
     try:
         yield f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
     finally:
