@@ -39,6 +39,22 @@ class TestDocker29(Cells):
             look.no_names()
             runtime.forget()
 
+    def test_brought_before(self, told: Told, world: World) -> None:
+        """What `lreg cache` brought is pulled when the internet is gone, whatever refers to it."""
+        runtime = told.runtime
+        hosts = told.apply(MIRROR)
+        made = {host: attested(hello(f"brought {host}")) for host in hosts}
+        world.go_online()
+        for host, each in made.items():
+            world.internet[host].hold("library/brought", each, "1")
+            world.cache(f"{host}/library/brought:1")
+        world.lose_internet()
+        look = Look(world, runtime)
+        for host, each in made.items():
+            assert runtime.pull(f"{host}/library/brought:1") == each.manifest.digest
+        look.no_names()
+        runtime.forget()
+
     def test_signed(self, told: Told, world: World) -> None:
         """The signatures of attestations come from lreg as well, of upstream's list of them."""
         runtime = told.runtime

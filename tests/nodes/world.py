@@ -93,6 +93,10 @@ class World:
     def go_offline(self) -> None:
         """Start lreg again with no internet, which is gone as well."""
         self._start("--offline")
+        self.lose_internet()
+
+    def lose_internet(self) -> None:
+        """Take the internet away; nobody tells lreg."""
         for each in self.internet.values():
             self._stage.leave(each)
         self._online = False
@@ -112,6 +116,10 @@ class World:
         source.hold(f"pushed/{name}", made, tag)
         there = f"{source.host}/pushed/{name}:{tag}"
         self._run("copy", "--quiet", "--insecure", there, f"{name}:{tag}")
+
+    def cache(self, name: str) -> None:
+        """Have lreg bring an image, as somebody does who prepares for the internet to be gone."""
+        self._run("cache", "--quiet", "--insecure", "--all-platforms", name)
 
     def pulls(self, since: int = 0) -> Iterator[Pull]:
         """Yield what was asked for since the log had that size; see `mark`."""

@@ -91,12 +91,14 @@ class Referring:
         pushed: the manifests here that a client pushed, sorted by digest.
         fetched: those that came from upstream, sorted likewise.
         listed: what upstream listed last; None: nothing is kept of that.
-        is_own: whether the manifest itself was pushed here.
+        is_here: whether the manifest itself is.
+        is_own: whether it was pushed here.
     """
 
     pushed: tuple[Descriptor, ...]
     fetched: tuple[Descriptor, ...]
     listed: Listed | None
+    is_here: bool
     is_own: bool
 
 

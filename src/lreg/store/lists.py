@@ -53,9 +53,11 @@ def referring(
     """
     fetched = {one.digest for one in here if tree.is_fetched(paths.revision(one.digest))}
     link = paths.revision(subject)
+    is_here = tree.read_link(link) is not None
     return Referring(
         pushed=tuple(one for one in here if one.digest not in fetched),
         fetched=tuple(one for one in here if one.digest in fetched),
         listed=read(paths, subject),
-        is_own=tree.read_link(link) is not None and not tree.is_fetched(link),
+        is_here=is_here,
+        is_own=is_here and not tree.is_fetched(link),
     )

@@ -140,15 +140,16 @@ class CachedRepository(Here):
         """List what refers to a manifest: what was pushed here, and what upstream lists.
 
         Where upstream does not tell, and nothing is kept of what it told before, all that is known
-        here is the answer, as long as that is anything, or the manifest itself was pushed here.
+        here is the answer, as long as that is anything, or the manifest itself is here: there are
+        runtimes that ask before they pull, and give up where they get no list.
 
         Args:
             subject: the manifest, which need not be here.
-            anyway: whether to ask upstream even where what it told is believed still.
+            anyway: whether upstream itself is to be asked, and its failure to be told, even where
+                what it told is believed still.
 
         Raises:
-            UpstreamFailed, UpstreamDenied, TooManyRequests: there is no such answer: nobody is to
-                think that nothing refers to it.
+            UpstreamFailed, UpstreamDenied, TooManyRequests: there is no such answer.
         """
         here = await self.local.referring(subject)
         plain = await self._plain.referring(subject)
@@ -159,7 +160,8 @@ class CachedRepository(Here):
         elif ttl.mode == "immutable" and here.listed and not here.listed.referrers:
             # Signatures come after what they sign: that there is none changes most of all.
             ttl = self._freshness.default
-        is_enough = bool(own or here.fetched or here.is_own or plain.is_own)
+        is_here = plain.is_own or (here.is_here and not anyway)
+        is_enough = bool(own or here.fetched or is_here)
         try:
             there = await self.source.referrers.find(subject, here, ttl, lazily=is_enough)
         except (UpstreamFailed, UpstreamDenied, TooManyRequests):
