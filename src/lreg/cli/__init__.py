@@ -114,19 +114,22 @@ def conclude(work: Callable[[], int]) -> NoReturn:
 
 
 def _depart(codes: list[int]) -> None:
-    """Exit at once, if there is a code to exit with and all that was printed is out."""
-    # What can't be printed is said by the interpreter in its own way, and so is an exception.
-    with suppress(OSError, ValueError):
-        for stream in filter(None, (sys.stdout, sys.stderr)):  # None where it was closed
+    """Exit at once, if there is a code to exit with: an exception is the interpreter's to tell."""
+    if not codes:
+        return
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        # That it can't be printed was said, or there is nowhere to say it.
+        with suppress(OSError, ValueError):
             stream.flush()
-        if codes:
-            os._exit(codes[0])
+    os._exit(codes[0])
 
 
 def exit_code(work: Callable[[], object], program: str = "lreg") -> int:
     """Do some work and return its exit code; an error is one line on stderr that `program` says."""
     try:
         code = work()
+        if sys.stdout and not sys.stdout.closed:  # None where it was closed from the start
+            sys.stdout.flush()
     except click.exceptions.Abort:
         return INTERRUPTED
     except click.exceptions.NoArgsIsHelpError as error:
@@ -141,8 +144,9 @@ def exit_code(work: Callable[[], object], program: str = "lreg") -> int:
         _complain(program, str(error))
         return error.exit_code
     except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        _complain(program, f"{where}{error.strerror or error}")
+        if not isinstance(error, BrokenPipeError):  # who reads has seen enough
+            where = f"{error.filename}: " if error.filename else ""
+            _complain(program, f"{where}{error.strerror or error}")
         return 1
     return code if isinstance(code, int) else 0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import importlib
+import os
 import resource
 import subprocess
 import sys
@@ -179,13 +180,20 @@ def test_end_of_a_process(tmp_path: Path) -> None:
     assert (tmp_path / "out").read_text() == "said"
 
 
-@pytest.mark.parametrize("call", ["cli.run(['--help'])", "seed.run(['help'])"])
-def test_nowhere_to_print(call: str) -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize(
+    "call", ["cli.run(['--help'])", "seed.run(['help'])", "cli.exit_code(lambda: print('said'))"]
+)
+def test_nowhere_to_print(call: str, unbuffered: str) -> None:
     """A full disk that output goes to is an error, in a line."""
     code = f"from lreg import cli; from lreg.cli import seed; cli.conclude(lambda: {call})"
     with open("/dev/full", "wb") as full:
         done = subprocess.run(
-            [sys.executable, "-c", code], stdout=full, stderr=subprocess.PIPE, check=False
+            [sys.executable, "-c", code],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+            check=False,
         )
     assert done.returncode == 1
     assert done.stderr.endswith(b": No space left on device\n")
