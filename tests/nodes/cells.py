@@ -95,7 +95,11 @@ class Look:
     def saw(self, repository: str, reference: str, upstream: str) -> None:
         """Wait until lreg's log has that this node got a manifest, and of whose images."""
         path = f"/{repository}/manifests/{reference}"
-        eventually(lambda: any(self._got(path, upstream)))
+        try:
+            eventually(lambda: any(self._got(path, upstream)))
+        except AssertionError:
+            asked = list(self._world.pulls(self._mark))
+            raise AssertionError(f"nobody got {path} of {upstream}, but: {asked}") from None
 
     def _got(self, path: str, upstream: str) -> Iterator[bool]:
         for pull in self._world.pulls(self._mark):
