@@ -22,7 +22,7 @@ unexport PYTHONDONTWRITEBYTECODE
 help:
 	@echo "make run          start the registry on 127.0.0.1:5000, with an example image in it"
 	@echo "make test         run every test, real clients included"
-	@echo "make test-quick   run what needs no real client, in two minutes"
+	@echo "make test-quick   run what needs no real client, in three minutes"
 	@echo "make check        lint, format, types"
 	@echo "make conformance  run the official OCI suite (needs Go)"
 	@echo "make bench        measure beside other registries (needs Go)"
