@@ -12,7 +12,6 @@ from tests.fakes.faults import ALWAYS, Fault, Reply
 from tests.fakes.tokens import Tokens
 from tests.fakes.upstream import referrers_index
 from tests.support.images import sha256
-from tests.support.processes import eventually
 from tests.support.signed import (
     OWN,
     RULES,
@@ -66,7 +65,7 @@ def test_never_told(hub: Upstream, mirror: Running, status: int) -> None:
     """Where upstream fails and never told, an image that is here can be pulled all the same.
 
     The answer says that it is not upstream's. For an image that is not here upstream's error is the
-    answer. As soon as it tells, so does this registry.
+    answer.
     """
     for name in ("some/app", "some/other"):
         hold(hub, name, SIGNATURE)
@@ -78,8 +77,17 @@ def test_never_told(hub: Upstream, mirror: Running, status: int) -> None:
             assert listed(answer) == []
             assert "warning" in answer.headers
         ask(wire, "docker.io/some/other").expect(403, 429, 502)
+
+
+def test_told_later(hub: Upstream, mirror: Running) -> None:
+    """As soon as upstream tells, so does this registry."""
+    hold(hub, "some/app", SIGNATURE)
+    pull(mirror, "some/app")
+    hub.script.add("GET", "/referrers/", Fault(reply=Reply(403)), ALWAYS)
+    with mirror.wire() as wire:
+        assert listed(ask(wire, "docker.io/some/app")) == []
         hub.script.clear()
-        eventually(lambda: listed(ask(wire, "docker.io/some/app")) == those(SIGNATURE))
+        assert listed(ask(wire, "docker.io/some/app")) == those(SIGNATURE)
 
 
 @pytest.mark.parametrize("status", [401, 403, 429, 503])
