@@ -7,6 +7,8 @@ import socket
 import time
 from urllib.parse import urlsplit
 
+from lreg.client.wire import is_address
+
 # For so long, in seconds, a name that was found is not looked up again before it is dialled.
 _FRESH = 1.0
 
@@ -33,8 +35,8 @@ class LookUps:
             OSError: there is no such name, or it is not found in time.
         """
         host = urlsplit(url).hostname or ""
-        if ":" in host or host[-1:].isdecimal():
-            return  # an address
+        if is_address(host):
+            return
         if time.monotonic() - self._found.get(host, float("-inf")) < _FRESH:
             return
         if (task := self._running.get(host)) is None:

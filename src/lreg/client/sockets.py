@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
 from lreg.client.tls import ClientLayer, Session
+from lreg.client.wire import is_address
 from lreg.tls import inlet
 from lreg.transfer import duplicate, tune
 
@@ -246,8 +247,7 @@ async def connect(url: str, unix: str | None, seconds: float, proxy: str | None)
         port = parts.port or (443 if parts.scheme == "https" else 80)
         host = parts.hostname or ""
         # A name may have an IPv6 address that leads nowhere (RFC 8305); an address is what it is.
-        literal = ":" in host or host[-1:].isdecimal()
-        delay = None if literal else 0.25
+        delay = None if is_address(host) else 0.25
         try:
             return (await loop.create_connection(Wire, host, port, happy_eyeballs_delay=delay))[1]
         except UnicodeError as error:

@@ -126,6 +126,11 @@ def joined(base: str, location: str) -> str:
     raise Unavailable(f"{origin(base)} sends us on to {location!r:.200}, which is no address")
 
 
+def is_address(hostname: str) -> bool:
+    """Return whether a host (no port, no brackets) is an address, no name to look up."""
+    return _address(hostname) is not None
+
+
 def is_loopback(hostname: str) -> bool:
     """Return whether a host name (no port, no brackets) means this machine."""
     if hostname == "localhost" or hostname.endswith(".localhost"):
