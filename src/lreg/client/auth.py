@@ -37,7 +37,7 @@ _MOST_SCOPES = 4096
 _CLIENT = "lreg"
 _REFUSED = frozenset({400, 401, 403})
 # What reading an answer that is something else raises.
-_NO_TOKEN = (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError)
+_NO_TOKEN = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,15 +259,8 @@ def _parse_token(body: bytes, realm: str) -> _Token:
         answer: Any = json.loads(body)
         text = answer.get("token") or answer["access_token"]
         life = float(answer.get("expires_in") or _DEFAULT_LIFE)
-    except (
-        ValueError,
-        LookupError,
-        TypeError,
-        AttributeError,
-        ArithmeticError,
-        RecursionError,
-    ) as e:
-        raise Unauthorized(f"{urlsplit(realm).netloc} answered without a token") from e
+    except _NO_TOKEN as error:
+        raise Unauthorized(f"{urlsplit(realm).netloc} answered without a token") from error
     if not isinstance(text, str) or not text.isprintable() or not text.isascii():
         raise Unauthorized(f"{urlsplit(realm).netloc} answered with a token that is no text")
     return _Token(text, time.monotonic() + max(life - _MARGIN, 0.0))

@@ -10,7 +10,6 @@ from __future__ import annotations
 import functools
 import gzip
 import io
-import json
 import re
 import tarfile
 import time
@@ -24,6 +23,7 @@ from lreg.images.building.build import write_manifest
 from lreg.oci import mediatypes
 from lreg.oci.descriptor import Descriptor
 from lreg.oci.digest import Digest
+from lreg.oci.encoding import json_bytes
 from lreg.oci.platform import Platform
 from lreg.oci.reference import Tag
 from lreg.store.protocol import BLOB_TYPE, Held, Page, ReferrersList
@@ -250,4 +250,4 @@ def _config(platform: Platform, diff_id: Digest) -> bytes:
         "rootfs": {"diff_ids": [str(diff_id)], "type": "layers"},
         **variant,
     }
-    return json.dumps(fields, separators=(",", ":"), sort_keys=True).encode()
+    return json_bytes(fields)

@@ -18,7 +18,6 @@ from lreg.errors import (
 )
 from lreg.oci.digest import Digest
 from lreg.store.protocol import Origin, ReferrersList
-from lreg.upstream.contents import manifest_of
 from lreg.upstream.here import ABSENT_HERE, Here
 
 if TYPE_CHECKING:
@@ -118,8 +117,6 @@ class PlainRepository(_FirstHere):
         try:
             return replace(await self._cached.referrers(subject), of=self._cached.name)
         except (UpstreamFailed, UpstreamDenied, TooManyRequests):
-            if await manifest_of(self._cached.local, subject):
-                raise
             return ReferrersList(here.pushed, Origin.STALE)
 
     async def _manifest_there(self, want: Tag | Digest, missing: RegistryError) -> Held:
