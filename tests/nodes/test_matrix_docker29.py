@@ -13,8 +13,12 @@ from tests.nodes.ways import MIRROR
 from tests.support.images import artifact, attested, hello
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tests.nodes.cells import Told
+    from tests.nodes.runtimes import Installed
     from tests.nodes.world import World
+    from tests.support.images import Index
 
 # What Docker looks for (moby, daemon/containerd/image_pull.go).
 SIGNATURE = "application/vnd.dev.sigstore.bundle.v0.3+json"
@@ -34,10 +38,8 @@ class TestDocker29(Cells):
         for go in (world.go_online, world.go_offline):
             go()
             look = Look(world, runtime)
-            for host, each in made.items():
-                assert runtime.pull(f"{host}/library/attested:1") == each.manifest.digest
+            _pull_all(runtime, "attested", made)
             look.no_names()
-            runtime.forget()
 
     def test_brought_before(self, told: Told, world: World) -> None:
         """What `lreg cache` brought is pulled when the internet is gone, whatever refers to it."""
@@ -50,10 +52,8 @@ class TestDocker29(Cells):
             world.cache(f"{host}/library/brought:1")
         world.lose_internet()
         look = Look(world, runtime)
-        for host, each in made.items():
-            assert runtime.pull(f"{host}/library/brought:1") == each.manifest.digest
+        _pull_all(runtime, "brought", made)
         look.no_names()
-        runtime.forget()
 
     def test_signed(self, told: Told, world: World) -> None:
         """The signatures of attestations come from lreg as well, of upstream's list of them."""
@@ -69,8 +69,13 @@ class TestDocker29(Cells):
             world.internet[host].hold("library/signed", signatures[host])
         for go in (world.go_online, world.go_offline):
             go()
-            for host, each in made.items():
-                assert runtime.pull(f"{host}/library/signed:1") == each.manifest.digest
-            runtime.forget()
+            _pull_all(runtime, "signed", made)
         for host, signature in signatures.items():
             assert world.internet[host].requests("GET", f"/manifests/{signature.manifest.digest}")
+
+
+def _pull_all(runtime: Installed, name: str, made: Mapping[str, Index]) -> None:
+    """Have the image of that name pulled from each host, and forgotten again."""
+    for host, each in made.items():
+        assert runtime.pull(f"{host}/library/{name}:1") == each.manifest.digest
+    runtime.forget()
